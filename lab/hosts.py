@@ -1,0 +1,178 @@
+"""Make, start and remove the hosts of a topology. ``./run lab`` and molecule both come through here."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import resource
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from lab import images, paths
+from lab.process import podman, run
+from lab.progress import say, step
+from lab.topology import Host, Network, Topology
+
+LABEL = "groundwork.digest"
+
+# One process for all that a fresh host needs before SSH: wait for the boot, let the lab's key in,
+# and hand out the host key over a channel that nobody can stand in the middle of.
+AUTHORISE = """\
+for attempt in $(seq 300); do
+  case $(systemctl is-system-running --wait 2>/dev/null) in running|degraded) break ;; esac
+  sleep 0.1
+done
+install -d -m 0700 /root/.ssh
+cat > /root/.ssh/authorized_keys
+chmod 0600 /root/.ssh/authorized_keys
+cat /etc/ssh/ssh_host_ed25519_key.pub
+"""
+
+
+@dataclass(frozen=True)
+class State:
+    """What podman knows of one container: the digest it was made from, and whether it runs."""
+
+    digest: str
+    running: bool
+
+
+def create(topology: Topology) -> list[str]:
+    """Bring every host of the topology up; the names of those that had to be made or started."""
+    images.build(host.image for host in topology.hosts)
+    _ensure_key()
+    for network in topology.networks:
+        _ensure_network(network)
+    actual = states()
+    known = {line.split(" ", 1)[0] for line in _known_hosts_lines()}
+    stale = [
+        host
+        for host in topology.hosts
+        if actual.get(host.container) != State(host.digest, True) or host.address not in known
+    ]
+    if stale:
+        with step(f"booting {', '.join(host.name for host in stale)}"), ThreadPoolExecutor() as pool:
+            keys = list(pool.map(lambda host: _boot(host, actual.get(host.container)), stale))
+        _remember(stale, keys)
+    return [host.name for host in stale]
+
+
+def destroy(topology: Topology) -> None:
+    """Remove the topology's hosts with their volumes, and its networks."""
+    actual = states()
+    doomed = [host.container for host in topology.hosts if host.container in actual]
+    if doomed:
+        with step(f"removing {', '.join(doomed)}"):
+            podman("rm", "--force", "--volumes", "--time", "1", *doomed)
+    for network in topology.networks:
+        podman("network", "rm", "--force", network.name, check=False)
+    _forget(topology.hosts)
+
+
+def states() -> dict[str, State]:
+    """All lab containers by name."""
+    listed = json.loads(podman("ps", "--all", "--filter", f"label={LABEL}", "--format", "json").stdout or "[]")
+    return {
+        entry["Names"][0]: State(entry["Labels"][LABEL], entry["State"] == "running") for entry in listed
+    }
+
+
+def ssh_command(host: Host) -> list[str]:
+    """The command line that opens a session on ``host``."""
+    return [
+        "ssh",
+        "-i",
+        str(paths.private_key()),
+        "-o",
+        f"UserKnownHostsFile={paths.known_hosts()}",
+        "-o",
+        "StrictHostKeyChecking=yes",
+        f"root@{host.address}",
+    ]
+
+
+def _boot(host: Host, state: State | None) -> str:
+    if state is not None and state.digest == host.digest:
+        podman("start", host.container)
+    else:
+        if state is not None:
+            podman("rm", "--force", "--volumes", "--time", "1", host.container)
+        _run(host)
+    public_key = paths.private_key().with_suffix(".pub").read_text()
+    return podman("exec", "--interactive", host.container, "sh", "-c", AUTHORISE, stdin=public_key).stdout
+
+
+def _run(host: Host) -> None:
+    # Podman's own default ulimits lie above what an unprivileged kernel lets it set.
+    _, nofile = resource.getrlimit(resource.RLIMIT_NOFILE)
+    podman(
+        "run",
+        "--detach",
+        "--name",
+        host.container,
+        "--hostname",
+        host.name,
+        "--label",
+        f"{LABEL}={host.digest}",
+        "--systemd=always",
+        "--cgroupns=private",
+        "--privileged",
+        # A reboot from inside the host stops the container: this turns it into a real reboot.
+        "--restart=always",
+        f"--ulimit=nofile={nofile}:{nofile}",
+        "--ulimit=nproc=4096:4096",
+        f"--network={host.network.name}",
+        f"--ip={host.address}",
+        f"--ip6={host.address6}",
+        *(f"--volume={volume}" for volume in host.volumes),
+        images.reference(host.image),
+        "/sbin/init",
+    )
+
+
+def _ensure_network(network: Network) -> None:
+    if podman("network", "exists", network.name, check=False).returncode != 0:
+        podman(
+            "network", "create", "--ipv6", "--subnet", network.subnet, "--subnet", network.subnet6, network.name
+        )
+
+
+def _ensure_key() -> None:
+    key = paths.private_key()
+    if not key.exists():
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "groundwork lab", "-f", str(key))
+
+
+def _remember(hosts: Iterable[Host], keys: Iterable[str]) -> None:
+    fresh = {}
+    for host, key in zip(hosts, keys):
+        kind, value, *_ = key.split()
+        fresh.update({address: f"{kind} {value}" for address in (host.address, host.address6)})
+    _edit_known_hosts(fresh, set(fresh))
+
+
+def _forget(hosts: Iterable[Host]) -> None:
+    _edit_known_hosts({}, {address for host in hosts for address in (host.address, host.address6)})
+
+
+def _edit_known_hosts(add: dict[str, str], drop: set[str]) -> None:
+    path = paths.known_hosts()
+    # Two topologies may come up at the same time (scenarios run side by side).
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = [line for line in _known_hosts_lines() if line.split(" ", 1)[0] not in drop]
+        path.write_text("".join(f"{line}\n" for line in [*kept, *(f"{a} {k}" for a, k in add.items())]))
+
+
+def _known_hosts_lines() -> list[str]:
+    path = paths.known_hosts()
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def clear_facts(topology: Topology) -> None:
+    """Drop cached facts of hosts that were made anew: they may come back as another release."""
+    for host in topology.hosts:
+        for cached in (paths.cache() / "facts").glob(f"**/*{host.name}"):
+            say(f"dropping cached facts of {host.name}")
+            cached.unlink()

@@ -1,0 +1,41 @@
+"""The hosts themselves: systemd containers on their own network."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from lab import hosts
+from lab.parts import Row
+from lab.process import run
+from lab.topology import Host, Topology
+
+ROLES = "ls /var/lib/groundwork/config_tree/*.json 2>/dev/null | xargs -rn1 basename -s .json; cat /etc/debian_version"
+
+
+class Hosts:
+    name = "hosts"
+
+    def up(self, topology: Topology) -> bool:
+        made = hosts.create(topology)
+        if made:
+            hosts.clear_facts(topology)
+        return bool(made)
+
+    def down(self, topology: Topology) -> None:
+        hosts.destroy(topology)
+
+    def status(self, topology: Topology) -> list[Row]:
+        actual = hosts.states()
+        present = [host for host in topology.hosts if host.container in actual]
+        with ThreadPoolExecutor() as pool:
+            return list(pool.map(lambda host: self._row(host, actual[host.container].running), present))
+
+    def _row(self, host: Host, running: bool) -> Row:
+        reach = f"./run shell {host.name}"
+        if not running:
+            return Row(host.name, host.address, "stopped", "./run lab up")
+        answer = run(*hosts.ssh_command(host), ROLES, check=False, timeout=20)
+        if answer.returncode != 0:
+            return Row(host.name, host.address, f"no SSH: {answer.stderr.strip()[-80:]}", reach)
+        *roles, version = answer.stdout.split()
+        return Row(host.name, host.address, f"Debian {version}: {', '.join(roles) or 'not converged'}", reach)
