@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -75,8 +75,7 @@ def _ssh(topology: Topology, name: str, command: list[str]) -> int:
     by_name = {host.name: host for host in topology.hosts}
     if name not in by_name:
         raise TopologyError(f"host {name}: must be one of {', '.join(by_name)}")
-    line = [*hosts.ssh_command(by_name[name]), *command]
-    os.execvp(line[0], line)
+    return subprocess.run([*hosts.ssh_command(by_name[name]), *command], check=False).returncode
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -72,10 +72,10 @@ def destroy(topology: Topology) -> None:
 
 def states() -> dict[str, State]:
     """All lab containers by name."""
-    listed = json.loads(podman("ps", "--all", "--filter", f"label={LABEL}", "--format", "json").stdout or "[]")
-    return {
-        entry["Names"][0]: State(entry["Labels"][LABEL], entry["State"] == "running") for entry in listed
-    }
+    listed = json.loads(
+        podman("ps", "--all", "--filter", f"label={LABEL}", "--format", "json").stdout or "[]"
+    )
+    return {entry["Names"][0]: State(entry["Labels"][LABEL], entry["State"] == "running") for entry in listed}
 
 
 def ssh_command(host: Host) -> list[str]:
@@ -134,7 +134,14 @@ def _run(host: Host) -> None:
 def _ensure_network(network: Network) -> None:
     if podman("network", "exists", network.name, check=False).returncode != 0:
         podman(
-            "network", "create", "--ipv6", "--subnet", network.subnet, "--subnet", network.subnet6, network.name
+            "network",
+            "create",
+            "--ipv6",
+            "--subnet",
+            network.subnet,
+            "--subnet",
+            network.subnet6,
+            network.name,
         )
 
 
@@ -148,7 +155,7 @@ def _remember(hosts: Iterable[Host], keys: Iterable[str]) -> None:
     fresh = {}
     for host, key in zip(hosts, keys):
         kind, value, *_ = key.split()
-        fresh.update({address: f"{kind} {value}" for address in (host.address, host.address6)})
+        fresh.update(dict.fromkeys((host.address, host.address6), f"{kind} {value}"))
     _edit_known_hosts(fresh, set(fresh))
 
 

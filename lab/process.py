@@ -19,7 +19,9 @@ def run(
             command, input=stdin, capture_output=True, text=True, check=False, timeout=timeout
         )
     except FileNotFoundError as error:
-        raise CommandError(f"{command[0]} is not installed: ./run installs what it needs as root on Debian") from error
+        raise CommandError(
+            f"{command[0]} is not installed: ./run installs what it needs as root on Debian"
+        ) from error
     except subprocess.TimeoutExpired as error:
         raise CommandError(f"{' '.join(command)}: no end after {timeout:.0f} s") from error
     if check and done.returncode != 0:

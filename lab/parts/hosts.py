@@ -9,7 +9,11 @@ from lab.parts import Row
 from lab.process import run
 from lab.topology import Host, Topology
 
-ROLES = "ls /var/lib/groundwork/config_tree/*.json 2>/dev/null | xargs -rn1 basename -s .json; cat /etc/debian_version"
+# The manifests that the roles left on the host itself, then the distribution's version.
+ROLES = """\
+ls /var/lib/groundwork/config_tree/*.json 2>/dev/null | xargs -rn1 basename -s .json
+cat /etc/debian_version
+"""
 
 
 class Hosts:

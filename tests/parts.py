@@ -1,0 +1,181 @@
+"""``./run test``: the parts, in order, with what each took and one closing line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests import artifact
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = ("docs", "lab", "molecule", "plugins", "tests")
+PACKAGE = "ansible_collections.groundwork.platform.plugins"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One command of a part: what ran, its exit code, and its seconds."""
+
+    name: str
+    code: int
+    seconds: float
+
+
+def run(name: str, *command: str, cwd: Path = ROOT, **environment: str) -> Outcome:
+    """Run one command with its output going straight to the terminal: that is its progress."""
+    print(f"\n=== {name}: {' '.join(command[:6])}{' ...' if len(command) > 6 else ''}", flush=True)
+    begun = time.monotonic()
+    code = subprocess.run(command, cwd=cwd, env={**os.environ, **environment}, check=False).returncode
+    return Outcome(name, code, time.monotonic() - begun)
+
+
+def tracked(*patterns: str) -> list[str]:
+    """Files of the checkout that match, so that nothing generated is looked at."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def lint(_: Sequence[str]) -> list[Outcome]:
+    scripts = ["run", ".ci/run", *tracked("*.sh")]
+    return [
+        run("lint: ruff", "ruff", "check", "."),
+        run("lint: ruff format", "ruff", "format", "--check", "."),
+        run(
+            "lint: mypy of the tools",
+            "mypy",
+            "lab",
+            "docs",
+            "tests/parts.py",
+            "tests/artifact.py",
+            "tests/bench",
+        ),
+        run(
+            "lint: mypy of the plugins",
+            "mypy",
+            "-p",
+            f"{PACKAGE}.module_utils",
+            "-p",
+            f"{PACKAGE}.modules",
+            "-p",
+            f"{PACKAGE}.action",
+            "-p",
+            f"{PACKAGE}.test",
+            MYPYPATH=str(ROOT / "collections"),
+        ),
+        run("lint: shellcheck", "shellcheck", *scripts),
+        run("lint: yamllint", "yamllint", "--strict", "."),
+        run("lint: ansible-lint", "ansible-lint", "--offline", "--strict"),
+        run("lint: changelog", "antsibull-changelog", "lint"),
+    ]
+
+
+def sanity(arguments: Sequence[str]) -> list[Outcome]:
+    # A home of its own: ansible-test keeps one environment per test there, for the next run.
+    home = Path(os.environ["GROUNDWORK_CACHE"]) / "ansible-test"
+    cache = home / ".ansible" / "test" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "tests" / "sanity" / "get_pip.py", cache / "get_pip_24_2.py")
+    # ansible-test drops the environment, and with it a mirror or a certificate set by PIP_* variables.
+    (home / ".config" / "pip").mkdir(parents=True, exist_ok=True)
+    settings = (
+        f"{key[4:].lower().replace('_', '-')} = {value}"
+        for key, value in os.environ.items()
+        if key.startswith("PIP_")
+    )
+    (home / ".config" / "pip" / "pip.conf").write_text("\n".join(["[global]", *settings, ""]))
+    return [
+        run(
+            "sanity: ansible-test on the built artifact",
+            "ansible-test",
+            "sanity",
+            "--color",
+            "no",
+            "--requirements",
+            *arguments,
+            cwd=artifact.install(),
+            HOME=str(home),
+            # Interpreters of the system and our own: version managers answer to names that they can't run.
+            PATH=f"{Path(sys.executable).parent}:/usr/bin:/bin:/usr/sbin:/sbin",
+        )
+    ]
+
+
+def unit(arguments: Sequence[str]) -> list[Outcome]:
+    return [run("unit: pytest", "pytest", "tests/unit", *arguments)]
+
+
+def docs(_: Sequence[str]) -> list[Outcome]:
+    return [
+        run("docs: generated pages are current", "python", "-m", "docs.generate", "--check"),
+        run("docs: the site builds strictly", "python", "-m", "docs.site", "build"),
+        run(
+            "docs: antsibull-docs",
+            "antsibull-docs",
+            "lint-collection-docs",
+            "--plugin-docs",
+            "--skip-rstcheck",
+            str(artifact.install()),
+        ),
+    ]
+
+
+def integration(arguments: Sequence[str]) -> list[Outcome]:
+    return [run("integration: pytest", "pytest", "tests/integration", *arguments)]
+
+
+def molecule(arguments: Sequence[str]) -> list[Outcome]:
+    scenarios = list(arguments) or sorted(
+        path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")
+    )
+    return [
+        run(
+            f"molecule: {scenario}",
+            "molecule",
+            "test",
+            "--scenario-name",
+            scenario,
+            MOLECULE_GLOB="molecule/*/molecule.yml",
+        )
+        for scenario in scenarios
+    ]
+
+
+PARTS: dict[str, Callable[[Sequence[str]], list[Outcome]]] = {
+    part.__name__: part for part in (lint, unit, docs, sanity, integration, molecule)
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    wanted, rest = (arguments[0], arguments[1:]) if arguments and arguments[0] != "all" else (None, ())
+    outcomes = [outcome for name, part in PARTS.items() if wanted in (None, name) for outcome in part(rest)]
+    print("\n" + table(outcomes))
+    failed = sum(outcome.code != 0 for outcome in outcomes)
+    print(f"{len(outcomes) - failed} passed, {failed} failed", flush=True)
+    return 1 if failed else 0
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """What each command of each part took, in seconds."""
+    width = min(shutil.get_terminal_size().columns - 24, max(len(outcome.name) for outcome in outcomes))
+    lines = [
+        f"{outcome.name:<{width}}  {outcome.seconds:7.1f} s  {'FAILED' if outcome.code else 'ok'}"
+        for outcome in outcomes
+    ]
+    total = sum(outcome.seconds for outcome in outcomes)
+    return "\n".join([*lines, f"{'all':<{width}}  {total:7.1f} s"])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
