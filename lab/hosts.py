@@ -46,6 +46,8 @@ def create(topology: Topology) -> list[str]:
         _ensure_network(network)
     actual = states()
     known = {line.split(" ", 1)[0] for line in _known_hosts_lines()}
+    for network in topology.networks:
+        _write_ssh_config(network, topology)
     stale = [
         host
         for host in topology.hosts
@@ -67,6 +69,7 @@ def destroy(topology: Topology) -> None:
             podman("rm", "--force", "--volumes", "--time", "1", *doomed)
     for network in topology.networks:
         podman("network", "rm", "--force", network.name, check=False)
+        paths.ssh_config(network.name).unlink(missing_ok=True)
     _forget(topology.hosts)
 
 
@@ -80,16 +83,7 @@ def states() -> dict[str, State]:
 
 def ssh_command(host: Host) -> list[str]:
     """The command line that opens a session on ``host``."""
-    return [
-        "ssh",
-        "-i",
-        str(paths.private_key()),
-        "-o",
-        f"UserKnownHostsFile={paths.known_hosts()}",
-        "-o",
-        "StrictHostKeyChecking=yes",
-        f"root@{host.address}",
-    ]
+    return ["ssh", "-F", str(paths.ssh_config(host.network.name)), host.name]
 
 
 def _boot(host: Host, state: State | None) -> str:
@@ -143,6 +137,18 @@ def _ensure_network(network: Network) -> None:
             network.subnet6,
             network.name,
         )
+
+
+def _write_ssh_config(network: Network, topology: Topology) -> None:
+    entries = [
+        f"Host {host.name}\n  HostName {host.address}\n" for host in topology.hosts if host.network == network
+    ]
+    shared = (
+        "Host *\n  User root\n"
+        f"  IdentityFile {paths.private_key()}\n  IdentitiesOnly yes\n"
+        f"  UserKnownHostsFile {paths.known_hosts()}\n  StrictHostKeyChecking yes\n"
+    )
+    paths.ssh_config(network.name).write_text("\n".join([*entries, shared]))
 
 
 def _ensure_key() -> None:

@@ -20,6 +20,11 @@ def private_key() -> Path:
     return cache() / "lab_ed25519"
 
 
+def ssh_config(network: str) -> Path:
+    """A configuration for ssh, scp and testinfra in which the hosts of one network have their names."""
+    return cache() / f"{network}.ssh_config"
+
+
 def known_hosts() -> Path:
     """The host keys of all lab hosts, learned from inside the containers, never over the network."""
     return cache() / "lab_known_hosts"

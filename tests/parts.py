@@ -144,6 +144,7 @@ def molecule(arguments: Sequence[str]) -> list[Outcome]:
             f"molecule: {scenario}",
             "molecule",
             "test",
+            "--no-command-borders",
             "--scenario-name",
             scenario,
             MOLECULE_GLOB="molecule/*/molecule.yml",

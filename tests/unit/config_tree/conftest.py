@@ -1,0 +1,57 @@
+"""Trees and hosts for the tests of config_tree; owners are those of whoever runs the tests."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible_collections.groundwork.platform.plugins.module_utils.config_tree.entries import (
+    DIRECTORY,
+    FILE,
+    LINK,
+    Entry,
+)
+from ansible_collections.groundwork.platform.plugins.module_utils.config_tree.files import Files
+
+ME = pwd.getpwuid(os.geteuid()).pw_name
+MY_GROUP = grp.getgrgid(os.getegid()).gr_name
+
+
+def a_file(path: str, content: bytes = b"content\n", mode: int = 0o644, secret: bool = False) -> Entry:
+    return Entry(path, FILE, ME, MY_GROUP, mode, content, secret=secret)
+
+
+def a_link(path: str, target: str) -> Entry:
+    return Entry(path, LINK, ME, MY_GROUP, target=target)
+
+
+def a_directory(path: str, mode: int = 0o755) -> Entry:
+    return Entry(path, DIRECTORY, ME, MY_GROUP, mode)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The root of a host that has nothing but /etc."""
+    (tmp_path / "etc").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def files(root: Path) -> Files:
+    return Files(str(root), durable=False)
+
+
+@pytest.fixture
+def listing(root: Path) -> Callable[[], list[str]]:
+    """Every path on the host but directories, relative to its root."""
+
+    def paths() -> list[str]:
+        return sorted(
+            "/" + str(p.relative_to(root)) for p in root.rglob("*") if p.is_symlink() or not p.is_dir()
+        )
+
+    return paths
