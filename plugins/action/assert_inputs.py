@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible_collections.groundwork.platform.plugins.module_utils.inputs import shown
 
@@ -32,7 +34,11 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         self._variables = task_vars or {}
-        violations = [line for rule in self._rules() for line in self._violations(rule)]
+        rules = self._rules()
+        # Rules may rely on the types of what they look at.
+        violations = self._specification_violations() or [
+            line for rule in rules for line in self._violations(rule)
+        ]
         result["changed"] = False
         if violations:
             result["failed"] = True
@@ -41,6 +47,19 @@ class ActionModule(ActionBase):
         else:
             result["msg"] = "All inputs are valid"
         return result
+
+    def _specification_violations(self) -> list[str]:
+        """What the role's own argument specification refuses; nothing outside of a role.
+
+        ansible-core checks it too, but only when the role's turn has come: after other roles changed the host.
+        """
+        role = self._task._role
+        path = os.path.join(role._role_path, "meta", "argument_specs.yml") if role else ""
+        if not os.path.exists(path):
+            return []
+        options = self._loader.load_from_file(path)["argument_specs"]["main"].get("options", {})
+        given = self._templar.template({name: self._variables[name] for name in options if name in self._variables})
+        return list(ArgumentSpecValidator(options).validate(given, validate_role_argument_spec=True).error_messages)
 
     def _rules(self) -> list[Mapping[str, Any]]:
         unknown = sorted(set(self._task.args) - {"rules"})

@@ -240,14 +240,15 @@ output:
   type: str
 """
 
+import os
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.platform.plugins.module_utils.config_tree.activation import Item
 from ansible_collections.groundwork.platform.plugins.module_utils.config_tree.engine import (
-    RunError,
     Request,
     Run,
+    RunError,
 )
 from ansible_collections.groundwork.platform.plugins.module_utils.config_tree.entries import (
     Tree,
@@ -324,7 +325,10 @@ def request_from(params: Mapping[str, Any], check_mode: bool, show_diff: bool) -
 
 
 def main() -> None:
+    """Entry point."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    if os.geteuid() != 0:
+        module.fail_json(msg="config_tree needs root on the host: set become: true")
     try:
         result = Run(request_from(module.params, module.check_mode, module._diff), module.warn).execute()
     except RunError as failure:

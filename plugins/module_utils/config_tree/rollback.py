@@ -168,12 +168,12 @@ def _restore(rollback: Rollback, directory: str) -> List[str]:
     gone = [path for path in places if rollback.before.get(path) is None]
     lines = [f"take {shlex.quote(path)}" for path in sorted(gone, reverse=True)]
     lines += [
-        f"put_directory {shlex.quote(path)} {shlex.quote(f'{entry.owner}:{entry.group}')} {entry.mode or 0:04o}"
+        shlex.join(["put_directory", path, f"{entry.owner}:{entry.group}", f"{entry.mode or 0:04o}"])
         for path, entry in sorted(rollback.before.items())
         if entry is not None and entry.type == DIRECTORY
     ]
     lines += [
-        f"put {shlex.quote(f'{directory}/files/{number}')} {shlex.quote(entry.path)}"
+        shlex.join(["put", f"{directory}/files/{number}", entry.path])
         for number, entry in rollback.kept().items()
     ]
     lines += [f"take {shlex.quote(path)}" for path in sorted(rollback.parents, reverse=True)]

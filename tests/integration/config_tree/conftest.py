@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -18,12 +19,13 @@ from tests.integration.support import ROOT, Played, RealHost
 STATE = "/var/lib/groundwork"
 CLEAN = f"""
 rm -rf /etc/demo /srv/demo /demo-top /run/demo* {STATE}/config_tree/demo.json {STATE}/config_tree/backup/demo
-if ls /etc/ssh/sshd_config.d/*-demo.conf /etc/systemd/system/demo.service >/dev/null 2>&1; then
+for left in /etc/ssh/sshd_config.d/*-demo.conf /etc/systemd/system/demo.service; do
+  test -e $left || continue
   systemctl stop demo.service
-  rm -f /etc/ssh/sshd_config.d/*-demo.conf /etc/systemd/system/demo.service
+  rm -f $left
   systemctl daemon-reload
   systemctl reload ssh.service
-fi
+done
 """
 
 
@@ -80,12 +82,12 @@ class TreeRole:
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,
         )
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
-        """End the controller as a power cut would: every process of it, without a last word."""
-        subprocess.run(["kill", f"-{signal.SIGKILL}", "--", f"-{process.pid}"], check=True)
+        """End the controller as a power cut would: its workers too, which are in sessions of their own."""
+        for pid in [process.pid, *_descendants(process.pid)]:
+            os.kill(pid, signal.SIGKILL)
         process.wait()
 
     def eventually(self, command: str, seconds: int = 40) -> bool:
@@ -96,6 +98,11 @@ class TreeRole:
                 return True
             time.sleep(0.5)
         return False
+
+
+def _descendants(pid: int) -> list[int]:
+    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [*children, *(pid for child in children for pid in _descendants(child))]
 
 
 @pytest.fixture

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from .conftest import STATE, TreeRole
 
+UNIT = """\
+[Service]
+ExecStart=/bin/sleep 1000
+ExecReload=/bin/touch /run/demo-reloaded
+
+[Install]
+WantedBy=multi-user.target
+"""
+
 
 def test_validators_see_the_whole_staged_set_and_nothing_else_does(role: TreeRole):
     role.host.output("mkdir -p /etc/demo && echo old > /etc/demo/changed && echo stays > /etc/demo/unowned")
@@ -14,8 +23,9 @@ def test_validators_see_the_whole_staged_set_and_nothing_else_does(role: TreeRol
     role.ship("etc/demo/changed", "new\n")
     role.ship("etc/demo/sub/added", "added\n")
     role.ship("demo-top/added", "top\n")
-    seen = "cat /etc/demo/changed /etc/demo/unowned /etc/demo/sub/added /demo-top/added; ls /etc/demo; cat /etc/hostname; false"
-    result = role.run(validate=[{"command": ["sh", "-c", seen]}])
+    contents = "cat /etc/demo/changed /etc/demo/unowned /etc/demo/sub/added /demo-top/added"
+    look = f"{contents}; ls /etc/demo; cat /etc/hostname; false"
+    result = role.run(validate=[{"command": ["sh", "-c", look]}])
     hostname = role.host.output("cat /etc/hostname").strip()
     assert result["output"].split() == ["new", "stays", "added", "top", "changed", "sub", "unowned", hostname]
     assert (result["rc"], result["changed"]) == (1, False)
@@ -40,8 +50,7 @@ def test_a_real_validator_refuses_a_real_mistake(role: TreeRole):
 
 
 def test_units_that_come_with_the_tree_run_and_react(role: TreeRole):
-    unit = "[Service]\nExecStart=/bin/sleep 1000\nExecReload=/bin/touch /run/demo-reloaded\n[Install]\nWantedBy=multi-user.target\n"
-    role.ship("etc/systemd/system/demo.service", unit)
+    role.ship("etc/systemd/system/demo.service", UNIT)
     role.ship("etc/demo/a", "1")
     item = {
         "unit": "demo.service",
@@ -90,7 +99,7 @@ def test_an_interrupted_run_is_made_up_for(role: TreeRole):
     slow = [{"command": ["sleep", "30"]}, {"command": ["touch", "/run/demo-done"]}]
     process = role.start(activate=slow)
     assert role.eventually("grep -q 1 /etc/demo/a && pgrep -x sleep")
-    role.host.output("pkill -9 -f '[A]nsiballZ|python3' || true; pkill -x sleep || true")
+    role.host.output("kill -9 $(ps -o ppid= -C sleep); pkill -x sleep")
     role.kill(process)
     assert role.host.run("ls /run/demo-done").returncode != 0
     assert '"/etc/demo/a"' in role.host.output(f"sed -n '/pending/,$p' {STATE}/config_tree/demo.json")

@@ -1,0 +1,29 @@
+"""After removal a host is what it was: reachable, and without anything of ours."""
+
+from __future__ import annotations
+
+from testinfra.host import Host
+
+
+def test_nothing_of_ours_is_left(host: Host) -> None:
+    left = host.check_output(
+        "find /etc /var/lib/groundwork /usr/local -xdev"
+        " \\( -iname '*groundwork*' -o -path '/var/lib/groundwork/*' -type f -o -name '*host[-_]ssh*'"
+        " -o -name '*host[-_]accounts*' \\) 2>/dev/null || true"
+    )
+    assert left.split() in ([], ["/var/lib/groundwork"])
+
+
+def test_the_firewall_lets_everything_in_again(host: Host) -> None:
+    tables = host.run("nft list tables 2>/dev/null").stdout
+    assert "groundwork" not in tables
+
+
+def test_sshd_is_the_distributions_again(host: Host) -> None:
+    assert host.run("sshd -t").rc == 0
+    assert host.file("/etc/ssh/sshd_config.d").listdir() == []
+
+
+def test_apt_still_works(host: Host) -> None:
+    assert host.run("apt-get check").rc == 0
+    assert host.run("apt-get indextargets").stdout.strip()
