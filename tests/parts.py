@@ -72,6 +72,8 @@ def lint(_: Sequence[str]) -> list[Outcome]:
             f"{PACKAGE}.action",
             "-p",
             f"{PACKAGE}.test",
+            "-p",
+            f"{PACKAGE}.plugin_utils",
             MYPYPATH=str(ROOT / "collections"),
         ),
         run("lint: shellcheck", "shellcheck", *scripts),
@@ -136,20 +138,25 @@ def integration(arguments: Sequence[str]) -> list[Outcome]:
 
 
 def molecule(arguments: Sequence[str]) -> list[Outcome]:
-    scenarios = list(arguments) or sorted(
-        path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")
-    )
+    """All scenarios, or those named, over one pool of hosts that is fresh at the start."""
+    found = {path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")} - {"default"}
+    unknown = set(arguments) - found
+    if unknown:
+        raise SystemExit(f"test molecule {' '.join(unknown)}: must be of {', '.join(sorted(found))}")
+    scenarios = [f"--scenario-name={name}" for name in arguments or sorted(found)]
+    inventory = str(ROOT / "molecule" / "inventory")
     return [
         run(
-            f"molecule: {scenario}",
+            "molecule: no hosts of an earlier run", "python", "-m", "lab", "destroy", "--inventory", inventory
+        ),
+        run(
+            f"molecule: {', '.join(arguments or sorted(found))}",
             "molecule",
             "test",
             "--no-command-borders",
-            "--scenario-name",
-            scenario,
+            *scenarios,
             MOLECULE_GLOB="molecule/*/molecule.yml",
-        )
-        for scenario in scenarios
+        ),
     ]
 
 

@@ -51,15 +51,19 @@ class ActionModule(ActionBase):
     def _specification_violations(self) -> list[str]:
         """What the role's own argument specification refuses; nothing outside of a role.
 
-        ansible-core checks it too, but only when the role's turn has come: after other roles changed the host.
+        ansible-core checks it too, but only when the role's turn has come: after others changed the host.
         """
         role = self._task._role
         path = os.path.join(role._role_path, "meta", "argument_specs.yml") if role else ""
         if not os.path.exists(path):
             return []
         options = self._loader.load_from_file(path)["argument_specs"]["main"].get("options", {})
-        given = self._templar.template({name: self._variables[name] for name in options if name in self._variables})
-        return list(ArgumentSpecValidator(options).validate(given, validate_role_argument_spec=True).error_messages)
+        given = self._templar.template(
+            {name: self._variables[name] for name in options if name in self._variables}
+        )
+        return list(
+            ArgumentSpecValidator(options).validate(given, validate_role_argument_spec=True).error_messages
+        )
 
     def _rules(self) -> list[Mapping[str, Any]]:
         unknown = sorted(set(self._task.args) - {"rules"})

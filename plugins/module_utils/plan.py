@@ -41,7 +41,12 @@ class Change:
 
     def public(self) -> Dict[str, Any]:
         """The change as it may be shown: ``{"kind", "key", "before", "after"}``."""
-        return {"kind": self.kind, "key": self.key, "before": self._shown(self.before), "after": self._shown(self.after)}
+        return {
+            "kind": self.kind,
+            "key": self.key,
+            "before": self._shown(self.before),
+            "after": self._shown(self.after),
+        }
 
     def _shown(self, value: Any) -> Any:
         return MASK if self.secret and value is not None else value
@@ -54,7 +59,9 @@ class PlanError(Exception):
     ``pending`` those that were not tried.
     """
 
-    def __init__(self, reason: str, applied: Sequence[Change], failed: Change, pending: Sequence[Change]) -> None:
+    def __init__(
+        self, reason: str, applied: Sequence[Change], failed: Change, pending: Sequence[Change]
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.applied = list(applied)
@@ -91,21 +98,25 @@ def compare(
     desired: Mapping[str, Any],
     actual: Mapping[str, Any],
     prune: bool = False,
-    secret: Callable[[str], bool] = lambda key: False,
+    secret: Optional[Callable[[str], bool]] = None,
 ) -> List[Change]:
     """The changes that turn ``actual`` into ``desired``, in the order of ``desired``.
 
     Keys that only ``actual`` has are left alone, or deleted last (in reverse order) with ``prune``.
     ``secret`` tells for a key whether its values may be shown.
     """
+
+    def masked(key: str) -> bool:
+        return secret is not None and secret(key)
+
     changes = [
-        Change(UPDATE if key in actual else CREATE, key, actual.get(key), value, secret(key))
+        Change(UPDATE if key in actual else CREATE, key, actual.get(key), value, masked(key))
         for key, value in desired.items()
         if key not in actual or actual[key] != value
     ]
     if prune:
         surplus = [key for key in actual if key not in desired]
-        changes.extend(Change(DELETE, key, actual[key], None, secret(key)) for key in reversed(surplus))
+        changes.extend(Change(DELETE, key, actual[key], None, masked(key)) for key in reversed(surplus))
     return changes
 
 
@@ -128,7 +139,9 @@ def _diff(changes: Sequence[Change]) -> Iterator[Dict[str, str]]:
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    text = value if isinstance(value, str) else json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
+    text = (
+        value if isinstance(value, str) else json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
+    )
     return text if text.endswith("\n") else text + "\n"
 
 

@@ -15,8 +15,8 @@ author:
 description:
   - Evaluates rules about variables on the controller, before anything is touched, and reports all that are
     violated in one failure. Each line names the variable, its value and the rule.
-  - In a role, the C(main) entry of its argument specification is checked first. This way a playbook can refuse bad
-    input of all of its roles before the first of them changes anything.
+  - In a role, the C(main) entry of its argument specification is checked first. This way a playbook can
+    refuse bad input of all of its roles before the first of them changes anything.
   - Nothing is sent to the host.
   - A rule that cannot be evaluated, for example because it names an undefined variable, is reported as a
     violation with the reason.

@@ -49,6 +49,8 @@ def test_collections_that_are_used_are_declared() -> None:
     used = set()
     for folder in ("playbooks", "roles", "plugins"):
         for path in (ROOT / folder).rglob("*.yml"):
-            used |= set(re.findall(r"^\s+(?:- )?([a-z_]+\.[a-z_]+)\.[a-z_]+:\s*$", path.read_text(), re.MULTILINE))
+            used |= set(
+                re.findall(r"^\s+(?:- )?([a-z_]+\.[a-z_]+)\.[a-z_]+:\s*$", path.read_text(), re.MULTILINE)
+            )
     undeclared = used - {"ansible.builtin", "groundwork.platform"} - set(GALAXY["dependencies"])
     assert undeclared == set()

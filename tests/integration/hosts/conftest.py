@@ -9,6 +9,6 @@ from tests.integration.support import RealHost
 
 
 @pytest.fixture(scope="session")
-def invalid_host(topology: Topology) -> RealHost:
+def one_host(topology: Topology) -> RealHost:
     (spec,) = (spec for spec in topology.hosts if spec.name == "debian12")
     return RealHost(spec, topology)

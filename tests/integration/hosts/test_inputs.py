@@ -1,4 +1,4 @@
-"""Every file in tests/inputs/invalid is refused with the error that it names, before anything is touched."""
+"""Inputs as files: the invalid are refused with the error that they name before anything is touched."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from tests.integration.support import ROOT, RealHost, play
 
 INVALID = sorted((ROOT / "tests" / "inputs" / "invalid").glob("*.yml"))
+VALID = sorted((ROOT / "tests" / "inputs" / "valid").glob("*.yml"))
 PLAYBOOK = ROOT / "playbooks" / "hosts.yml"
 
 # Every file below the places that roles write to, with what would tell a write: content, mode, owner.
@@ -27,17 +28,21 @@ def header(path: Path, key: str) -> str:
 
 
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
-def test_is_refused_before_anything_changes(path: Path, invalid_host: RealHost) -> None:
-    before = invalid_host.output(FINGERPRINT)
+def test_is_refused_before_anything_changes(path: Path, one_host: RealHost) -> None:
+    before = one_host.output(FINGERPRINT)
     # The whole floor, as users run it: the last role's input is refused before the first role works.
-    played = play(PLAYBOOK, "--extra-vars", f"@{path}", "--limit", invalid_host.name)
+    played = play(PLAYBOOK, "--extra-vars", f"@{path}", "--limit", one_host.name)
     assert played.returncode != 0, f"accepted: {played.output}"
-    said = " ".join(
-        message for _, result in played.results(invalid_host.name) for message in _messages(result)
-    )
+    said = " ".join(message for _, result in played.results(one_host.name) for message in _messages(result))
     assert header(path, "expect") in said, said
-    assert played.stats[invalid_host.name]["changed"] == 0
-    assert invalid_host.output(FINGERPRINT) == before
+    assert played.stats[one_host.name]["changed"] == 0
+    assert one_host.output(FINGERPRINT) == before
+
+
+@pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)
+def test_a_full_example_is_accepted_by_a_dry_run(path: Path, one_host: RealHost) -> None:
+    played = play(PLAYBOOK, "--check", "--extra-vars", f"@{path}", "--limit", one_host.name)
+    assert played.returncode == 0, played.output
 
 
 def test_the_inventory_without_its_group_is_refused(tmp_path: Path) -> None:
