@@ -17,6 +17,7 @@ Converge = Callable[..., dict[str, Any]]
 # A package whose configuration fails once, and works when it is tried again.
 FRAGILE = """
 set -e
+umask 022
 rm -rf /tmp/fragile && mkdir -p /tmp/fragile/DEBIAN /srv/fragile
 cat > /tmp/fragile/DEBIAN/control <<END
 Package: groundwork-fragile
