@@ -17,7 +17,7 @@ class Paired:
     ratio: float
 
 
-def paired(ours: Callable[[], None], peer: Callable[[], None], rounds: int = 3) -> Paired:
+def paired(ours: Callable[[], None], peer: Callable[[], None], rounds: int = 5) -> Paired:
     """Time both in turn; one uncounted round first (connections, caches)."""
     pairs = [(_seconds(ours), _seconds(peer)) for _ in range(rounds + 1)][1:]
     return Paired(

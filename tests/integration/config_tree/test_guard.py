@@ -10,6 +10,10 @@ ARMED = f"test -e {STATE}/rollback/demo/armed"
 UNITS = "ls /etc/systemd/system/*groundwork-rollback* /etc/systemd/system/*/*groundwork-rollback*"
 SSHD = "etc/ssh/sshd_config.d/00-demo.conf"
 RESTART = [{"unit": "ssh.service", "on_change": "restart", "paths": ["etc/ssh/"]}]
+LOCK_OUT = {
+    "activate": [{"command": ["systemctl", "stop", "ssh.service", "ssh.socket"]}],
+    "guard": {"seconds": 5, "revert": [["systemctl", "start", "ssh.service"]]},
+}
 VALIDATE = [{"command": ["/usr/sbin/sshd", "-t"]}]
 
 
@@ -68,6 +72,39 @@ def test_a_failing_activation_disarms(role: TreeRole):
     assert nothing_is_left(role)
 
 
+@pytest.mark.parametrize("removal", [{}, {"state": "absent"}], ids=["withdrawn", "absent"])
+def test_originals_outlive_an_unconfirmed_change_that_puts_them_back(role: TreeRole, removal: dict[str, str]):
+    role.host.output("mkdir -p /etc/demo && echo original > /etc/demo/a && chmod 0600 /etc/demo/a")
+    role.host.output("echo equal > /etc/demo/equal")
+    role.ship("etc/demo/a", "ours\n")
+    role.ship("etc/demo/equal", "equal\n")
+    role.ship("etc/demo/stays", "x\n")
+    role.run()
+    role.withdraw("etc/demo/a")
+    role.withdraw("etc/demo/equal")
+    result = role.run(**LOCK_OUT, **removal)
+    assert (result["failed"], result["guard"]) == (True, "rolled_back")
+    assert role.host.output("cat /etc/demo/a") == "ours\n"
+    again = role.run(guard={"seconds": 30}, **removal)
+    assert (again.get("msg"), again["guard"]) == (None, "confirmed")
+    assert role.host.output("stat -c %a /etc/demo/a; cat /etc/demo/a") == "600\noriginal\n"
+    assert role.host.output("cat /etc/demo/equal") == "equal\n"
+    assert role.host.run(f"find {STATE}/config_tree/backup/demo -type f").stdout == ""
+    assert nothing_is_left(role)
+
+
+@pytest.mark.parametrize("guard", [None, {"seconds": 30}], ids=["unguarded", "guarded"])
+def test_originals_outlive_a_failing_activation(role: TreeRole, guard: dict[str, int] | None):
+    role.host.output("mkdir -p /etc/demo && echo original > /etc/demo/a")
+    role.ship("etc/demo/a", "ours\n")
+    role.run()
+    failed = role.run(state="absent", activate=[{"command": ["false"]}], guard=guard)
+    assert "The previous files are back" in failed["msg"]
+    assert role.host.output("cat /etc/demo/a") == "ours\n"
+    assert role.run(state="absent")["paths"] == ["/etc/demo/a"]
+    assert role.host.output("cat /etc/demo/a") == "original\n"
+
+
 @pytest.fixture
 def abandoned(role: TreeRole) -> TreeRole:
     """A change whose controller died after it was made, and before it was confirmed."""
@@ -95,10 +132,7 @@ def test_a_dead_controllers_change_is_put_back_and_reported(abandoned: TreeRole)
 
 def test_the_next_run_starts_from_the_last_state_known_to_be_good(abandoned: TreeRole):
     abandoned.ship("etc/demo/a", "locked out\n")
-    result = abandoned.run(
-        activate=[{"command": ["systemctl", "stop", "ssh.service", "ssh.socket"]}],
-        guard={"seconds": 5, "revert": [["systemctl", "start", "ssh.service"]]},
-    )
+    result = abandoned.run(**LOCK_OUT)
     assert "an earlier change was not confirmed" in " ".join(result["warnings"])
     assert result["guard"] == "rolled_back"
     assert abandoned.host.output("cat /etc/demo/a") == "good\n"
