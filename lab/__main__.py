@@ -40,6 +40,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def up(topology: Topology, only: list[str]) -> None:
     """Bring up all parts, or those named, and print what stands."""
+    unknown = set(only) - {part.name for part in all_parts()}
+    if unknown:
+        names = ", ".join(part.name for part in all_parts())
+        raise TopologyError(f"part {', '.join(sorted(unknown))}: must be among {names}")
     for part in all_parts():
         if not only or part.name in only:
             say(f"part {part.name}")
