@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lab import images, paths
 from lab.process import podman, run
-from lab.progress import say, step
+from lab.progress import step
 from lab.topology import Host, Network, Topology
 
 LABEL = "groundwork.digest"
@@ -57,6 +57,7 @@ def create(topology: Topology) -> list[str]:
         with step(f"booting {', '.join(host.name for host in stale)}"), ThreadPoolExecutor() as pool:
             keys = list(pool.map(lambda host: _boot(host, actual.get(host.container)), stale))
         _remember(stale, keys)
+        _forget_facts(stale)
     return [host.name for host in stale]
 
 
@@ -183,9 +184,8 @@ def _known_hosts_lines() -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def clear_facts(topology: Topology) -> None:
-    """Drop cached facts of hosts that were made anew: they may come back as another release."""
-    for host in topology.hosts:
-        for cached in (paths.cache() / "facts").glob(f"**/*{host.name}"):
-            say(f"dropping cached facts of {host.name}")
+def _forget_facts(hosts: Iterable[Host]) -> None:
+    # A host that was made anew may be of another release than the one whose facts are in the cache.
+    for host in hosts:
+        for cached in (paths.cache() / "facts").glob(f"*{host.name}"):
             cached.unlink()

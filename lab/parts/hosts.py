@@ -20,10 +20,7 @@ class Hosts:
     name = "hosts"
 
     def up(self, topology: Topology) -> bool:
-        made = hosts.create(topology)
-        if made:
-            hosts.clear_facts(topology)
-        return bool(made)
+        return bool(hosts.create(topology))
 
     def down(self, topology: Topology) -> None:
         hosts.destroy(topology)

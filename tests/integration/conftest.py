@@ -18,7 +18,6 @@ def topology() -> Iterator[Topology]:
     """The hosts of tests/integration/inventory; GROUNDWORK_KEEP=1 leaves them for the next run."""
     described = read(INVENTORY)
     hosts.create(described)
-    hosts.clear_facts(described)
     yield described
     if not os.environ.get("GROUNDWORK_KEEP"):
         hosts.destroy(described)

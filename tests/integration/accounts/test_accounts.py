@@ -88,6 +88,18 @@ def test_groups_and_users(host: RealHost, converge: Converge) -> None:
 
 
 @pytest.mark.usefixtures("clean")
+def test_a_user_without_a_password_outlives_the_age_of_passwords(host: RealHost, converge: Converge) -> None:
+    host.output("cp -a /etc/login.defs /run/login.defs")
+    host.output("sed -i 's/^PASS_MAX_DAYS.*/PASS_MAX_DAYS 30/' /etc/login.defs")
+    try:
+        converge(groups=[{"name": "operators"}], users=[ALICE, {"name": "bob"}])
+    finally:
+        host.output("cp -a /run/login.defs /etc/login.defs && rm /run/login.defs")
+    days = [host.output(f"getent shadow {name}").split(":")[4] for name in ("alice", "bob")]
+    assert days == ["30", "99999"]
+
+
+@pytest.mark.usefixtures("clean")
 def test_changes(host: RealHost, converge: Converge) -> None:
     converge(groups=[{"name": "operators"}], users=[ALICE])
     changed = {

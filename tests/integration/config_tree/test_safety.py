@@ -74,6 +74,23 @@ def test_units_that_come_with_the_tree_run_and_react(role: TreeRole):
     assert role.run(state="absent", activate=[away])["changed"] is False
 
 
+def test_an_effect_that_is_taken_away_is_brought_back(role: TreeRole):
+    role.ship("etc/systemd/system/demo.service", UNIT)
+    holds = ["test", "-e", "/run/demo-reloaded"]
+    item = {"unit": "demo.service", "state": "started", "on_change": "reload", "holds": holds}
+    repaired = ["reload demo.service because test -e /run/demo-reloaded failed"]
+    assert role.run(activate=[item])["activated"] == ["daemon-reload systemd", "start demo.service"]
+    assert role.run("--check", activate=[item])["activated"] == repaired
+    assert role.host.run("ls /run/demo-reloaded").returncode != 0
+    assert role.run(activate=[item])["activated"] == repaired
+    again = role.run(activate=[item])
+    assert (again["changed"], again["stats"]["calls"]) == (False, 2)
+    assert (
+        "missing parameter(s) required by 'holds': on_change"
+        in role.run(activate=[{"unit": "demo.service", "holds": holds}])["msg"]
+    )
+
+
 def test_a_failing_activation_puts_everything_back(role: TreeRole):
     role.host.output("mkdir -p /etc/demo && echo original > /etc/demo/a")
     activate = [

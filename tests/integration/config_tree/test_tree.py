@@ -63,6 +63,17 @@ def test_a_tree_of_everything_is_laid_down_and_a_second_run_is_empty(role: TreeR
     assert (second["changed"], second["plan"], second["stats"]["calls"]) == (False, [], 0)
 
 
+def test_a_directory_that_was_there_before_gets_a_mode_and_keeps_it(role: TreeRole):
+    role.host.output("mkdir -m 0755 -p /etc/demo")
+    role.ship("etc/demo/a", "x")
+    role.spec(paths={"etc/demo/": {"mode": "0440", "directory_mode": "0750"}})
+    assert role.run()["paths"] == ["/etc/demo", "/etc/demo/a"]
+    assert role.host.output("stat -c '%a %U' /etc/demo /etc/demo/a") == "750 root\n440 root\n"
+    assert role.run()["changed"] is False
+    assert role.run(state="absent")["paths"] == ["/etc/demo/a"]
+    assert role.host.output("stat -c %a /etc/demo") == "750\n"
+
+
 def test_drift_is_shown_and_put_right(role: TreeRole):
     role.ship("etc/demo/a", "one\ntwo\n")
     role.run()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.integration.support import ROOT, RealHost, play
+from tests.integration.support import INVENTORY, ROOT, Played, RealHost, play
 
 INVALID = sorted((ROOT / "tests" / "inputs" / "invalid").glob("*.yml"))
 VALID = sorted((ROOT / "tests" / "inputs" / "valid").glob("*.yml"))
@@ -27,14 +29,59 @@ def header(path: Path, key: str) -> str:
     return found[1].strip()
 
 
+def one_of_each_role() -> list[Path]:
+    return list({header(path, "role"): path for path in INVALID}.values())
+
+
+def messages(played: Played, host: str) -> str:
+    return " ".join(str(result.get("msg", "")) for _, result in played.results(host))
+
+
+@pytest.fixture(scope="module")
+def refused(one_host: RealHost, tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """All invalid inputs in one run: each is a host of its own name with the facts of the real one."""
+    folder = tmp_path_factory.mktemp("inputs")
+    hosts = {
+        path.stem: {
+            **yaml.safe_load(path.read_text()),
+            "role_under_test": header(path, "role"),
+            "ansible_host": one_host.address,
+        }
+        for path in INVALID
+    }
+    (folder / "inventory.yml").write_text(yaml.safe_dump({"inputs": {"hosts": hosts}}))
+    facts = folder / "facts"
+    facts.mkdir()
+    gathered = play(
+        ROOT / "playbooks" / "site.yml",
+        *("--tags", "always", "--limit", one_host.name),
+        ANSIBLE_CACHE_PLUGIN_CONNECTION=str(facts),
+    )
+    assert gathered.returncode == 0, gathered.output
+    (cached,) = facts.glob(f"*{one_host.name}")
+    for name in hosts:
+        shutil.copy(cached, facts / cached.name.replace(one_host.name, name))
+    return play(
+        Path(__file__).parent / "validate.yml",
+        *("--inventory", str(folder / "inventory.yml"), "--forks", "4"),
+        inventory=INVENTORY,
+        ANSIBLE_CACHE_PLUGIN_CONNECTION=str(facts),
+    )
+
+
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
-def test_is_refused_before_anything_changes(path: Path, one_host: RealHost) -> None:
+def test_is_refused_with_its_error(path: Path, refused: Played) -> None:
+    said = messages(refused, path.stem)
+    assert refused.stats[path.stem]["failures"] == 1, f"accepted: {said}"
+    assert header(path, "expect") in said
+
+
+@pytest.mark.parametrize("path", one_of_each_role(), ids=lambda path: path.stem)
+def test_one_bad_input_stops_the_whole_floor_before_anything_changes(path: Path, one_host: RealHost) -> None:
     before = one_host.output(FINGERPRINT)
-    # The whole floor, as users run it: the last role's input is refused before the first role works.
     played = play(PLAYBOOK, "--extra-vars", f"@{path}", "--limit", one_host.name)
     assert played.returncode != 0, f"accepted: {played.output}"
-    said = " ".join(message for _, result in played.results(one_host.name) for message in _messages(result))
-    assert header(path, "expect") in said, said
+    assert header(path, "expect") in messages(played, one_host.name)
     assert played.stats[one_host.name]["changed"] == 0
     assert one_host.output(FINGERPRINT) == before
 
@@ -52,7 +99,3 @@ def test_the_inventory_without_its_group_is_refused(tmp_path: Path) -> None:
     assert played.returncode != 0
     assert "groups['servers']" in played.output
     assert "must name at least one host" in played.output
-
-
-def _messages(result: dict[str, object]) -> list[str]:
-    return [str(result.get(key, "")) for key in ("msg", "argument_errors")]

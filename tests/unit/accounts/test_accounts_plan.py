@@ -115,10 +115,17 @@ def test_a_new_user_in_new_groups() -> None:
         "useradd -u 2000 -U -G ops,sudo -c Carol -s /bin/bash -m -K HOME_MODE=0700 carol",
         "chpasswd -e",
         "chage -E 20001 carol",
-        "useradd -r -g svc -d /var/lib/svc -M svc",
+        "useradd -r -g svc -d /var/lib/svc -M -K PASS_MAX_DAYS=99999 svc",
     ]
     assert planned[2].actions[1] == Run(("chpasswd", "-e"), f"carol:{NEW}\n")
     assert NEW not in repr(planned)
+
+
+@pytest.mark.parametrize(
+    ("properties", "ages"), [({}, False), ({"password": "!"}, False), ({"password": NEW}, True)]
+)
+def test_only_a_password_that_there_is_grows_old(properties: dict[str, Any], ages: bool) -> None:
+    assert ("PASS_MAX_DAYS=99999" not in commands(user("carol", **properties))[0]) == ages
 
 
 def test_differing_properties_are_one_usermod() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.groundwork.platform.plugins.module_utils.config_tree import activation
 from ansible_collections.groundwork.platform.plugins.module_utils.config_tree.activation import (
@@ -16,14 +18,20 @@ STOPPED = UnitStatus("loaded", "inactive", "disabled")
 UNKNOWN = UnitStatus("not-found", "inactive", "")
 
 
-def plan(items, changed=(), status=None, missing=(), known=lambda _command: True):
+def plan(items, changed=(), status=None, missing=(), known=lambda _command: True, failing=None):
     asked = []
 
     def read(units):
         asked.append(list(units))
         return {unit: (status or {}).get(unit, RUNNING) for unit in units}
 
-    changes = activation.plan_activation(items, changed, read, lambda path: path not in missing, known)
+    def succeeds(command):
+        asked.append(command)
+        return command != failing
+
+    changes = activation.plan_activation(
+        items, changed, read, lambda path: path not in missing, known, succeeds
+    )
     return [activation.sentence(change) for change in changes], asked
 
 
@@ -104,6 +112,28 @@ def test_what_requires_a_missing_path_is_left_out():
 
 def test_unknown_programs_can_be_left_out():
     assert plan([Item(command=("x",))], ["/etc/a"], known=lambda _command: False)[0] == []
+
+
+HELD = Item(unit="a.service", on_change="reload", paths=("etc/a",), holds=("look", "x"))
+
+
+def test_an_effect_that_is_in_place_is_looked_at_on_every_run():
+    assert plan([HELD]) == ([], [["a.service"], ("look", "x")])
+    assert plan([HELD], ["/etc/other"]) == ([], [["a.service"], ("look", "x")])
+
+
+def test_an_effect_that_is_gone_is_brought_back_and_the_reason_told():
+    assert plan([HELD], failing=("look", "x"))[0] == ["reload a.service because look x failed"]
+
+
+def test_an_effect_is_not_looked_at_where_that_decides_nothing():
+    away = replace(HELD, state="stopped")
+    started = replace(HELD, state="started")
+    assert plan([HELD], ["/etc/a"]) == (["reload a.service"], [["a.service"]])
+    assert plan([HELD], status={"a.service": STOPPED}) == ([], [["a.service"]])
+    assert plan([away]) == (["stop a.service"], [["a.service"]])
+    assert plan([started], status={"a.service": STOPPED}) == (["start a.service"], [["a.service"]])
+    assert plan([replace(HELD, requires="/gone")], missing=["/gone"]) == ([], [])
 
 
 def test_units_that_come_with_the_tree_are_loaded_first():

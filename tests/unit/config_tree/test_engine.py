@@ -4,59 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from ansible_collections.groundwork.platform.plugins.module_utils.config_tree import activation, engine, guard
+from ansible_collections.groundwork.platform.plugins.module_utils.config_tree import activation, engine
 from ansible_collections.groundwork.platform.plugins.module_utils.config_tree.activation import (
     Item,
     UnitStatus,
 )
 from ansible_collections.groundwork.platform.plugins.module_utils.config_tree.commands import Outcome
-from ansible_collections.groundwork.platform.plugins.module_utils.config_tree.engine import (
-    Request,
-    Run,
-    RunError,
-)
-from ansible_collections.groundwork.platform.plugins.module_utils.config_tree.entries import Entry, Tree
+from ansible_collections.groundwork.platform.plugins.module_utils.config_tree.engine import RunError
+from ansible_collections.groundwork.platform.plugins.module_utils.config_tree.entries import Entry
 from ansible_collections.groundwork.platform.plugins.module_utils.config_tree.guard import Guard
 from ansible_collections.groundwork.platform.plugins.module_utils.config_tree.validation import RefusedError
 
-from .conftest import a_directory, a_file
-
-MANIFEST = "/var/lib/groundwork/config_tree/demo.json"
-
-
-@pytest.fixture
-def run(files):
-    warnings = []
-
-    def execute(*entries, **request):
-        request.setdefault("show_diff", True)
-        execute.warnings = warnings
-        return Run(Request("demo", Tree(entries), **request), warnings.append, files).execute()
-
-    return execute
-
-
-@pytest.fixture
-def systemctl(monkeypatch):
-    """Stands for systemd: every unit runs; calls are recorded; those in ``broken`` fail."""
-
-    systemd = SimpleNamespace(calls=[], broken=set(), status=UnitStatus("loaded", "active", "enabled"))
-
-    def answer(command, *_seconds):
-        text = " ".join(command)
-        systemd.calls.append(text)
-        return Outcome(
-            tuple(command), 1 if text in systemd.broken else 0, "refused" if text in systemd.broken else ""
-        )
-
-    monkeypatch.setattr(activation.commands, "run", answer)
-    monkeypatch.setattr(activation, "systemd_runs", lambda: True)
-    monkeypatch.setattr(guard, "systemd_runs", lambda: True)
-    monkeypatch.setattr(activation, "read_units", lambda units: dict.fromkeys(units, systemd.status))
-    return systemd
+from .conftest import MANIFEST, a_directory, a_file
 
 
 def test_a_first_run_writes_and_a_second_does_nothing(run, listing, root):
@@ -148,6 +109,29 @@ def test_commands_and_reloads_follow_the_paths(run, systemctl):
     assert result["activated"] == ["reload a.service"]
     assert systemctl.calls == ["systemctl reload -- a.service"]
     assert run(a_file("/etc/a"), items=items)["activated"] == []
+
+
+def test_an_effect_that_somebody_took_away_is_brought_back(run, systemctl):
+    items = [Item(unit="a.service", on_change="reload", holds=("look", "x"))]
+    run(a_file("/etc/a"), items=items)
+    assert run(a_file("/etc/a"), items=items)["changed"] is False
+    systemctl.broken.add("look x")
+    systemctl.calls.clear()
+    planned = run(a_file("/etc/a"), items=items, check_mode=True)
+    assert (planned["changed"], systemctl.calls) == (True, ["look x"])
+    done = run(a_file("/etc/a"), items=items, guard=Guard(10))
+    assert done["activated"] == planned["activated"] == ["reload a.service because look x failed"]
+    assert (done["plan"][0]["before"], done["paths"], done["guard"]) == ({"failed": "look x"}, [], "unset")
+    assert systemctl.calls == ["look x", "look x", "systemctl reload -- a.service"]
+
+
+def test_a_program_that_is_missing_yet_holds_nothing(run, monkeypatch):
+    monkeypatch.setattr(activation, "systemd_runs", lambda: True)
+    running = UnitStatus("loaded", "active", "enabled")
+    monkeypatch.setattr(activation, "read_units", lambda units: dict.fromkeys(units, running))
+    items = [Item(unit="a.service", on_change="reload", paths=("etc/b",), holds=("/not/there/yet",))]
+    result = run(a_file("/etc/a"), items=items, check_mode=True)
+    assert result["activated"] == ["reload a.service because /not/there/yet failed"]
 
 
 def test_an_interrupted_run_is_made_up_for(run, root, systemctl):
@@ -271,78 +255,20 @@ def test_units_without_systemd_are_an_error_but_not_in_check_mode(run, listing, 
     assert run(a_file("/etc/a"), guard=Guard(10), check_mode=True)["guard"] == "unset"
 
 
-def test_a_guard_is_armed_before_files_are_replaced(run, files, root, systemctl):
-    files.write(a_file("/etc/a", b"old"))
-    result = run(
-        a_file("/etc/a", b"new"), items=[Item(command=("apply",))], guard=Guard(42, (("undo", "it"),))
-    )
-    assert result["guard"] == "armed"
-    unit = "groundwork-rollback-demo.timer"
-    assert systemctl.calls == [
-        "systemctl daemon-reload",
-        f"systemctl start {unit}",
-        "apply",
-        f"systemctl restart {unit}",
-    ]
-    assert "OnActiveSec=42s" in (root / "etc/systemd/system" / unit).read_text()
-    assert (root / "etc/systemd/system/timers.target.wants" / unit).is_symlink()
-    rollback = root / "var/lib/groundwork/rollback/demo"
-    assert (rollback / "files/0").read_text() == "old"
-    assert "attempt undo it" in (rollback / "rollback.sh").read_text()
-    assert (rollback / "armed").read_text() == "changed: /etc/a\n"
+def test_a_run_that_fails_at_its_very_end_gives_up_no_backup(run, files, listing, monkeypatch):
+    def failing(_store, manifest):
+        if not manifest.entries:
+            raise OSError(28, "No space left on device")
+        write(_store, manifest)
 
-
-def test_without_a_change_nothing_is_armed(run, systemctl):
-    run(a_file("/etc/a"))
-    assert run(a_file("/etc/a"), guard=Guard(10))["guard"] == "unset"
-    assert systemctl.calls == []
-
-
-def test_a_guard_that_can_not_be_armed_changes_nothing(run, listing, systemctl):
-    systemctl.broken.add("systemctl start groundwork-rollback-demo.timer")
-    with pytest.raises(RunError, match="systemctl start"):
-        run(a_file("/etc/a"), guard=Guard(10))
-    assert listing() == []
-
-
-def test_a_failing_activation_disarms_the_guard(run, listing, systemctl):
-    systemctl.broken.add("apply")
-    with pytest.raises(RunError, match="previous files are back"):
-        run(a_file("/etc/a"), items=[Item(command=("apply",))], guard=Guard(10))
-    assert listing() == []
-
-
-def test_an_unconfirmed_change_of_an_earlier_run_is_put_back_first(run, files, systemctl, monkeypatch):
-    files.write(a_file("/etc/a", b"good"))
-    run(a_file("/etc/a", b"first"), guard=Guard(10))
-    assert "is armed" in (run(a_file("/etc/a", b"x"), check_mode=True) and run.warnings.pop())
-
-    def fire(sentry):
-        files.write(a_file("/etc/a", b"good"))
-        files.remove(MANIFEST)
-        Path(files.real(f"{sentry.directory}/armed")).rename(files.real(f"{sentry.directory}/fired"))
-
-    monkeypatch.setattr(guard.Sentry, "fire", fire)
-    run(a_file("/etc/a", b"second"), guard=Guard(10))
-    assert run.warnings == ["demo: an earlier change was not confirmed: changed: /etc/a"]
-    kept = files.read("/var/lib/groundwork/rollback/demo/files/0")
-    assert kept.content == b"good"
-
-
-def test_a_rollback_that_has_fired_is_reported_once(run, files, systemctl, root):
-    files.make_parents("/var/lib/groundwork/rollback/demo/fired", 0o700)
-    files.write(a_file("/var/lib/groundwork/rollback/demo/fired", b"changed: /etc/a\nput back at noon\n"))
-    run(a_file("/etc/b"))
-    run(a_file("/etc/b"))
-    assert run.warnings == ["demo: an earlier change was not confirmed: changed: /etc/a; put back at noon"]
-    assert not (root / "var/lib/groundwork/rollback/demo").exists()
-
-
-def test_a_rollback_during_the_activation_is_not_undone_twice(run, files, systemctl, monkeypatch):
-    def restarted(sentry):
-        Path(files.real(f"{sentry.directory}/armed")).rename(files.real(f"{sentry.directory}/fired"))
-        raise engine.TreeError("guard.seconds is too short for it")
-
-    monkeypatch.setattr(guard.Sentry, "restart_clock", restarted)
-    with pytest.raises(RunError, match="too short for it\nThe guard has put the previous files back"):
-        run(a_file("/etc/a"), guard=Guard(10))
+    files.write(a_file("/etc/a", b"original"))
+    run(a_file("/etc/a", b"ours"))
+    before = {path: files.read(path) for path in listing()}
+    write = engine.Store.write
+    monkeypatch.setattr(engine.Store, "write", failing)
+    with pytest.raises(RunError, match=r"No space left(.|\n)*previous files are back and active"):
+        run(absent=True)
+    assert {path: files.read(path) for path in listing()} == before
+    monkeypatch.undo()
+    run(absent=True)
+    assert files.read("/etc/a").content == b"original"

@@ -85,6 +85,13 @@ def test_a_directory_with_other_content_is_only_released(planned, files):
     assert (kinds(plan), plan.paths()) == ([("release", "/etc/d")], [])
 
 
+def test_a_directory_that_was_there_before_is_released_as_it_is(planned, files, store):
+    kept = store.back_up(a_directory("/etc/d", 0o755))
+    files.write(a_directory("/etc/d", 0o750))
+    plan = planned(owned={"/etc/d": Owned("directory", kept)})
+    assert (kinds(plan), plan.paths()) == ([("release", "/etc/d")], [])
+
+
 def test_what_is_gone_already_is_released(planned):
     assert kinds(planned(owned={"/etc/a": Owned("file")})) == [("release", "/etc/a")]
 

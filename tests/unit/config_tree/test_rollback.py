@@ -29,11 +29,7 @@ def host(tmp_path):
         log = tmp_path / "systemctl.log"
 
         def arm(self, before, **rollback):
-            plan = Rollback(
-                {str(tmp_path / path): entry for path, entry in before.items()},
-                str(tmp_path / "manifest"),
-                **rollback,
-            )
+            plan = Rollback({str(tmp_path / path): entry for path, entry in before.items()}, **rollback)
             (self.directory / "files").mkdir(parents=True)
             for number, entry in plan.kept().items():
                 self.files.write(
@@ -70,7 +66,8 @@ def test_everything_is_put_back(host):
         "new": None,
         "newdir": None,
     }
-    host.arm(old, parents=frozenset({host.path("made"), host.path("made/deep")}))
+    made = frozenset({host.path("made"), host.path("made/deep")})
+    host.arm(old, records={host.path("manifest"): None}, parents=made)
     for entry in (
         a_file(host.path("file"), b"new"),
         a_link(host.path("link"), "new target"),
@@ -92,12 +89,14 @@ def test_everything_is_put_back(host):
     assert "put back at 2" in (host.directory / "fired").read_text()
 
 
-def test_the_manifest_comes_back(host):
-    kept = a_file(host.path("manifest"), b"{old}", 0o600)
-    host.arm({"new": None}, kept_manifest=kept)
+def test_the_manifest_and_the_backups_come_back(host):
+    manifest = a_file(host.path("manifest"), b"{old}", 0o600)
+    backup = a_file(host.path("backup/deep/a"), b"original", 0o600)
+    host.arm({"new": None}, records={entry.path: entry for entry in (backup, manifest)})
     host.files.write(a_file(host.path("manifest"), b"{new}"))
     host.verb()
-    assert host.files.read(host.path("manifest")) == kept
+    assert host.files.read(manifest.path) == manifest
+    assert host.files.read(backup.path) == backup
 
 
 def test_commands_run_after_the_files_are_back_and_a_failing_one_stops_nothing(host):

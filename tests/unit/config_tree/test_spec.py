@@ -130,6 +130,35 @@ def test_a_mode_for_everything_below_is_not_for_directories():
     assert (directory.mode, file.mode) == (0o755, 0o640)
 
 
+def test_a_rule_for_everything_below_can_give_the_directory_itself_a_mode():
+    rule = {"mode": "0440", "directory_mode": "0750", "owner": "app", "group": "adm"}
+    directory, file = sources({"paths": {"etc/app/": rule}}, "etc/app/sub/a")
+    assert directory == Source("/etc/app", "directory", "app", "adm", 0o750)
+    assert (file.path, file.owner, file.mode) == ("/etc/app/sub/a", "app", 0o440)
+
+
+def test_the_mode_of_a_directory_is_not_for_the_directories_in_it():
+    document = {
+        "paths": {
+            "etc/": {"directory_mode": "0711"},
+            "etc/app/": {"type": "directory"},
+            "etc/b/": {"directory_mode": "0700"},
+        }
+    }
+    found = {source.path: source.mode for source in sources(document, "etc/b/a")}
+    assert found == {"/etc": 0o711, "/etc/app": 0o755, "/etc/b": 0o700, "/etc/b/a": 0o644}
+
+
+def test_a_directory_of_secrets_may_be_open_and_is_none_itself():
+    document = {"paths": {"etc/keys/": {"secret": True, "directory_mode": "0755"}}}
+    directory, key = sources(document, "etc/keys/a")
+    assert (directory.mode, directory.secret, key.mode, key.secret) == (0o755, False, 0o600, True)
+
+
+def test_when_leaves_the_directory_of_a_rule_out_too():
+    assert sources({"paths": {"etc/app/": {"directory_mode": "0750", "when": False}}}, "etc/app/a") == []
+
+
 def test_each_gives_one_file_per_item():
     document = {
         "paths": {
@@ -189,6 +218,11 @@ def test_paths_come_sorted():
         ({"paths": ["etc"]}, "tree.yml: paths: must be a mapping, not list"),
         ({"paths": {"etc/a": {"onwer": "x"}}}, "tree.yml: paths: etc/a: unknown key onwer "),
         ({"paths": {"etc/": {"each": []}}}, r"etc/ \(everything below\): unknown key each "),
+        ({"paths": {"etc/a": {"directory_mode": "0750"}}}, "etc/a: unknown key directory_mode "),
+        (
+            {"paths": {"etc/a/": {"type": "directory", "directory_mode": "0750"}}},
+            "etc/a/: unknown key directory_mode ",
+        ),
         ({"paths": {"etc/a": {"type": "pipe"}}}, "etc/a: type is pipe: must be file, link or directory"),
         ({"paths": {"etc/a": {"type": "link"}}}, "etc/a: target belongs to type link"),
         ({"paths": {"etc/a": {"target": "x"}}}, "etc/a: target belongs to type link"),
@@ -215,6 +249,22 @@ def test_a_spec_of_the_wrong_shape_is_refused(document, message):
         ),
         ({"paths": {"etc/a": {"mode": 420}}}, 'mode is 420: must be a quoted octal string such as "0644"'),
         ({"paths": {"etc/a": {"mode": "0698"}}}, "mode is 0698"),
+        (
+            {"paths": {"etc/": {"directory_mode": 750}}},
+            "paths: etc/: directory_mode is 750: must be a quoted",
+        ),
+        (
+            {"paths": {"etc/": {"directory_mode": "$!"}}},
+            "paths: etc/: directory_mode: 'nothing' is undefined",
+        ),
+        (
+            {"paths": {"etc/x/": {"directory_mode": "0750"}}},
+            "tree.yml: paths: etc/x/: nothing in the tree has this path",
+        ),
+        (
+            {"paths": {"etc/": {"directory_mode": "0750"}, "etc": {"type": "directory"}}},
+            "/etc is given twice: by directory and directory",
+        ),
         ({"paths": {"etc/a": {"owner": ""}}}, "owner is : must be a name or a number"),
         ({"paths": {"etc/a": {"owner": "$!"}}}, "etc/a: owner: 'nothing' is undefined"),
         ({"paths": {"etc/a": {"each": "text", "path": "x"}}}, "each is str: must be a list"),
