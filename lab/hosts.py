@@ -148,6 +148,7 @@ def _write_ssh_config(network: Network, topology: Topology) -> None:
         "Host *\n  User root\n"
         f"  IdentityFile {paths.private_key()}\n  IdentitiesOnly yes\n"
         f"  UserKnownHostsFile {paths.known_hosts()}\n  StrictHostKeyChecking yes\n"
+        "  ServerAliveInterval 5\n  ServerAliveCountMax 3\n  ConnectTimeout 5\n"
     )
     paths.ssh_config(network.name).write_text("\n".join([*entries, shared]))
 
