@@ -96,6 +96,8 @@ options:
       password:
         description:
           - Password as a crypt hash. V(!) locks the password.
+          - A new user without one is exempt from the password age of C(/etc/login.defs), which would lock out
+            logins by key too.
           - It is handed to C(chpasswd) on its standard input and never shown.
         type: str
       password_locked:

@@ -93,6 +93,13 @@ options:
         description: What a running unit needs after a change.
         type: str
         choices: [reload, restart]
+      holds:
+        description:
+          - A command that succeeds while the effect of a running unit is in place, and changes nothing.
+          - It is run on every run, in check mode too. When it fails, or its program is missing, the unit gets
+            what O(activate[].on_change) says, as if a path had changed.
+        type: list
+        elements: str
       paths:
         description:
           - Only changes of these paths count, see O(validate[].paths). Any path of the tree when left out.
@@ -145,6 +152,9 @@ notes:
     C(secret) (mode C(0600), content never shown), C(when) (a boolean, usually templated), C(each) (a list:
     one entry for each C(item), at C(path)), C(type) V(directory) (a directory that may stay empty) or
     V(link) with C(target).'
+  - A rule about everything below may have C(directory_mode), the mode of that directory itself. The directory
+    is then an entry of its own, with the rule's owner and group.
+  - A directory that was there before is neither removed nor changed when the tree no longer ships it.
   - Values of the specification are templated. A key that is unknown, or that matches nothing in the tree,
     is an error.
   - Parent directories that are not entries of their own are made when they are missing, and removed with
@@ -167,6 +177,9 @@ EXAMPLES = r"""
         state: started
         on_change: reload
         paths: [etc/ssh/]
+      - unit: nftables.service
+        on_change: reload
+        holds: [/usr/sbin/nft, list, table, inet, site]
     guard:
       seconds: 60
 
@@ -174,7 +187,7 @@ EXAMPLES = r"""
 #
 # defaults: {mode: "0644"}
 # paths:
-#   etc/sudoers.d/: {mode: "0440"}
+#   etc/sudoers.d/: {mode: "0440", directory_mode: "0750"}
 #   etc/sudoers.d/account: {each: "{{ host_accounts_users }}", path: "etc/sudoers.d/{{ item.name }}"}
 #   etc/app/token: {secret: true}
 #   var/lib/app/: {type: directory, owner: app, mode: "0750"}
@@ -209,11 +222,11 @@ paths:
   elements: str
   sample: [/etc/motd]
 activated:
-  description: What was done after the change, in order.
+  description: What was done after the change, in order, with the command of C(holds) where that failed.
   returned: success
   type: list
   elements: str
-  sample: [reload ssh.service]
+  sample: [reload ssh.service, reload nftables.service because /usr/sbin/nft list table inet site failed]
 guard:
   description: V(confirmed) when a rollback was armed and a new connection disarmed it, V(unset) when none
     was armed.
@@ -280,10 +293,12 @@ ARGUMENTS: Dict[str, Any] = {
             "enabled": {"type": "bool"},
             "state": {"type": "str", "choices": ["started", "stopped"]},
             "on_change": {"type": "str", "choices": ["reload", "restart"]},
+            "holds": COMMAND,
             **CONDITIONS,
         },
         "mutually_exclusive": [("unit", "command")],
         "required_one_of": [("unit", "command")],
+        "required_by": {"holds": ["unit", "on_change"]},
     },
     "guard": {
         "type": "dict",
@@ -314,7 +329,7 @@ def request_from(params: Mapping[str, Any], check_mode: bool, show_diff: bool) -
             Validator(fixed(v["command"]) or (), fixed(v["paths"]), v["requires"]) for v in params["validate"]
         ],
         items=[
-            Item(**{**item, "command": fixed(item["command"]), "paths": fixed(item["paths"])})
+            Item(**{**item, **{key: fixed(item[key]) for key in ("command", "holds", "paths")}})
             for item in params["activate"]
         ],
         guard=guard and Guard(guard["seconds"], tuple(fixed(command) or () for command in guard["revert"])),

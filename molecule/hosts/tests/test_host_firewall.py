@@ -226,6 +226,16 @@ def test_what_is_routed_is_dropped(target: Target, outsider: Target) -> None:
         target.output(ENGINE_DOWN)
 
 
+def test_rules_that_were_flushed_by_hand_come_back(target: Target, tmp_path: Path) -> None:
+    rules = target.output("nft --stateless list chain inet groundwork input")
+    variables = tmp_path / "unchanged.yml"
+    variables.write_text("{}\n")
+    target.output("nft delete table inet groundwork")
+    played = target.play(["host_firewall"], variables)
+    assert played.returncode == 0, played.stdout
+    assert target.output("nft --stateless list chain inet groundwork input") == rules
+
+
 def test_a_broken_drop_in_is_refused_before_anything_changes(target: Target, tmp_path: Path) -> None:
     before = target.output("sha256sum /etc/nftables.conf")
     variables = tmp_path / "changed.yml"

@@ -274,6 +274,9 @@ def _create(spec: UserSpec, groups: Dict[str, Group]) -> Step:
     option("-d", "home", spec.home)
     option("-s", "shell", spec.shell)
     argv += ["-m", "-K", "HOME_MODE=0700"] if spec.create_home else ["-M"]
+    if spec.password is None:
+        # By the policy of login.defs, logins by key would one day be refused until a password is changed.
+        argv += ["-K", "PASS_MAX_DAYS=99999"]
     actions: List[Action] = [Run((*argv, spec.name))]
     if spec.password is not None:
         after["password"] = NEW_SECRET

@@ -19,7 +19,8 @@ STARTED = "started"
 STOPPED = "stopped"
 UNIT_DIRECTORY = "etc/systemd/system/"
 _OPPOSITES = {"enable": "disable", "disable": "enable", "start": "stop", "stop": "start"}
-_REPEATED = ("reload", "restart", RUN)
+_ON_CHANGE = ("reload", "restart")
+_REPEATED = (*_ON_CHANGE, RUN)
 _ENABLED = ("enabled", "static", "alias", "indirect", "generated")
 _DISABLEABLE = ("enabled", "enabled-runtime", "linked", "linked-runtime")
 _ACTIVE = ("active", "reloading", "activating")
@@ -30,6 +31,7 @@ class Item:
     """One element of ``activate``: a unit, or a command.
 
     enabled, state: ensured on every run. on_change: ``reload`` or ``restart`` when the item is due.
+    holds: a command that succeeds while a running unit has its effect; the item is due when it fails.
     paths, requires: see :class:`validation.Validator`.
     """
 
@@ -40,6 +42,7 @@ class Item:
     on_change: Optional[str] = None
     paths: Optional[Tuple[str, ...]] = None
     requires: Optional[str] = None
+    holds: Optional[Tuple[str, ...]] = None
 
 
 @dataclass(frozen=True)
@@ -85,11 +88,13 @@ def plan_activation(
     read: Callable[[Sequence[str]], Mapping[str, UnitStatus]],
     will_exist: Callable[[str], bool],
     known: Callable[[Sequence[str]], bool] = lambda _command: True,
+    succeeds: Callable[[Sequence[str]], bool] = lambda _command: True,
 ) -> List[Change]:
     """What has to be done once the changed paths are in place, in the order of the items.
 
     Kinds are systemctl's verbs, ``daemon-reload`` and ``run``. ``read`` is called at most once, and only for
-    units that are ensured or due. ``known`` tells whether a command's program may be planned at all.
+    units that are ensured or due. ``known`` tells whether a command's program may be planned at all,
+    ``succeeds`` how ``holds`` ends; it is not asked where the answer changes nothing.
     """
     present = [item for item in items if item.requires is None or will_exist(item.requires)]
     units = list(dict.fromkeys(item.unit for item in present if item.unit and _asks(item, changed)))
@@ -101,9 +106,7 @@ def plan_activation(
         if item.command and commands.due(changed, item.paths) and known(item.command):
             changes.append(Change(RUN, " ".join(item.command), after=list(item.command)))
         elif item.unit and item.unit in status:
-            changes.extend(
-                _plan_unit(item, status[item.unit], bool(changed) and commands.due(changed, item.paths))
-            )
+            changes.extend(_plan_unit(item, status[item.unit], commands.due(changed, item.paths), succeeds))
     return list({(change.kind, change.key): change for change in changes}.values())
 
 
@@ -138,15 +141,20 @@ def undoing(changes: Sequence[Change]) -> List[Change]:
 
 def sentence(change: Change) -> str:
     """How the result names a change: ``reload ssh.service``, ``sysctl --system``."""
-    return change.key if change.kind == RUN else f"{change.kind} {change.key}"
+    reason = (
+        f" because {change.before['failed']} failed" if change.kind in _ON_CHANGE and change.before else ""
+    )
+    return change.key if change.kind == RUN else f"{change.kind} {change.key}{reason}"
 
 
 def _asks(item: Item, changed: Sequence[str]) -> bool:
-    ensured = item.enabled is not None or item.state is not None
+    ensured = item.enabled is not None or item.state is not None or item.holds is not None
     return ensured or (item.on_change is not None and commands.due(changed, item.paths))
 
 
-def _plan_unit(item: Item, status: UnitStatus, is_due: bool) -> List[Change]:
+def _plan_unit(
+    item: Item, status: UnitStatus, is_due: bool, succeeds: Callable[[Sequence[str]], bool]
+) -> List[Change]:
     unit = item.unit or ""
     changes = []
     if item.enabled is True and not status.is_enabled():
@@ -157,7 +165,10 @@ def _plan_unit(item: Item, status: UnitStatus, is_due: bool) -> List[Change]:
         changes.append(Change("start", unit, {"active": False}, {"active": True}))
     elif item.state == STOPPED and status.is_active():
         changes.append(Change("stop", unit, {"active": True}, {"active": False}))
-    elif item.state != STOPPED and is_due and item.on_change and status.is_active():
+    elif item.state != STOPPED and item.on_change and status.is_active():
         # A unit that does not run reads the new files when it starts.
-        changes.append(Change(item.on_change, unit))
+        if is_due:
+            changes.append(Change(item.on_change, unit))
+        elif item.holds and not succeeds(item.holds):
+            changes.append(Change(item.on_change, unit, {"failed": " ".join(item.holds)}))
     return changes

@@ -107,12 +107,17 @@ class Run:
         def known(command: Sequence[str]) -> bool:
             return not self.request.check_mode or commands.find(command) is not None
 
+        def succeeds(command: Sequence[str]) -> bool:
+            self.meter.count()
+            return commands.run(command).code == 0
+
         return activation.plan_activation(
             self.request.items,
             sorted(manifest.pending.union(plan.paths())),
             self._read_units,
             lambda path: plan.will_exist(self.files, path),
             known,
+            succeeds,
         )
 
     def _read_units(self, units: Sequence[str]) -> Mapping[str, activation.UnitStatus]:
@@ -193,11 +198,12 @@ class Run:
 
     def _finish(self, during: Manifest) -> None:
         after = owned_after(during, self.request.tree)
-        for path in set(during.entries) - set(after.entries):
-            self.store.forget_backup(path)
         for parent in sorted(during.parents - after.parents, reverse=True):
             self.files.remove_empty(parent)
         self.store.write(after)
+        # Last: a manifest must never name a backup that is gone.
+        for path in set(during.entries) - set(after.entries):
+            self.store.forget_backup(path)
 
     def _undone(self, error: Exception, undo: Undo, guard: Optional[Guard], plan: FilePlan) -> RunError:
         attempted: List[Change] = []

@@ -73,10 +73,14 @@ class Store:
         content = json.dumps(_dump(manifest), indent=1, sort_keys=True).encode() + b"\n"
         self.files.write(_private(self.path, content))
 
+    def backup_path(self, path: str) -> str:
+        """Where the content of a file is kept that was at a path."""
+        return self.backups + path
+
     def back_up(self, entry: Entry) -> Entry:
         """Keep what was at an entry's path; what the manifest has to remember of it."""
         if entry.type == FILE:
-            kept = _private(self.backups + entry.path, entry.content)
+            kept = _private(self.backup_path(entry.path), entry.content)
             self.files.make_parents(kept.path, 0o700)
             self.files.write(kept)
         return replace(entry, content=b"")
@@ -85,15 +89,15 @@ class Store:
         """The backup with its content. Raises :exc:`TreeError` when it was removed."""
         if backup.type != FILE:
             return backup
-        kept = self.files.read(self.backups + backup.path)
+        kept = self.files.read(self.backup_path(backup.path))
         if kept is None:
-            raise TreeError(f"the backup {self.backups}{backup.path} is missing")
+            raise TreeError(f"the backup {self.backup_path(backup.path)} is missing")
         return replace(backup, content=kept.content)
 
     def forget_backup(self, path: str) -> None:
         """Remove a backup that has been put back, and its directories when they are empty."""
-        self.files.remove(self.backups + path)
-        parent = os.path.dirname(self.backups + path)
+        self.files.remove(self.backup_path(path))
+        parent = os.path.dirname(self.backup_path(path))
         while parent.startswith(self.backups) and self.files.remove_empty(parent):
             parent = os.path.dirname(parent)
 

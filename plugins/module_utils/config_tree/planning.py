@@ -103,7 +103,8 @@ def _no_longer_shipped(path: str, owned: Owned, plan: FilePlan, files: Files, st
     found = plan.before[path]
     if owned.backup is not None:
         backup = files.accounts.canonical(store.backed_up(owned.backup))
-        if found is not None and backup.fingerprint() == found.fingerprint():
+        if found is not None and (found.type == backup.type == DIRECTORY or _equal(found, backup)):
+            # A directory that was there before is given up as it is: others may have come to rely on it.
             return Change(RELEASE, path, found.attributes())
         plan.after[path] = backup
         return Change(RESTORE, path, found.attributes() if found else None, backup.attributes())
@@ -113,6 +114,10 @@ def _no_longer_shipped(path: str, owned: Owned, plan: FilePlan, files: Files, st
         return Change(RELEASE, path, found.attributes())
     plan.after[path] = None
     return Change(DELETE, path, found.attributes())
+
+
+def _equal(found: Entry, backup: Entry) -> bool:
+    return found.fingerprint() == backup.fingerprint()
 
 
 def _keeps_content(directory: Entry, plan: FilePlan, files: Files) -> bool:

@@ -119,21 +119,22 @@ WantedBy=timers.target
 class Rollback:
     """What has to be put back.
 
-    before: what was at each changed path, ``None`` for nothing. parents: directories that the change makes.
-    manifest: where the manifest is; kept_manifest: what it was. commands: run after the files are back.
+    before: what was at each changed path, ``None`` for nothing. records: the same for the manifest and the
+    backups. parents: directories that the change makes. commands: run after the files are back.
     """
 
     before: Mapping[str, Optional[Entry]]
-    manifest: str
-    kept_manifest: Optional[Entry] = None
+    records: Mapping[str, Optional[Entry]] = field(default_factory=dict)
     parents: FrozenSet[str] = frozenset()
     commands: Sequence[Sequence[str]] = field(default_factory=list)
 
+    def everything(self) -> Dict[str, Optional[Entry]]:
+        """All paths to put back; the manifest and the backups come last."""
+        return {**self.before, **self.records}
+
     def kept(self) -> Dict[str, Entry]:
         """Files and links to keep, by their name in the rollback's directory."""
-        leaves = [
-            e for e in [*self.before.values(), self.kept_manifest] if e is not None and e.type != DIRECTORY
-        ]
+        leaves = [e for e in self.everything().values() if e is not None and e.type != DIRECTORY]
         return {str(number): entry for number, entry in enumerate(leaves)}
 
 
@@ -164,8 +165,7 @@ def timer(name: str, seconds: int) -> str:
 
 
 def _restore(rollback: Rollback, directory: str) -> List[str]:
-    places = [*rollback.before, *([] if rollback.kept_manifest else [rollback.manifest])]
-    gone = [path for path in places if rollback.before.get(path) is None]
+    gone = [path for path, entry in rollback.everything().items() if entry is None]
     lines = [f"take {shlex.quote(path)}" for path in sorted(gone, reverse=True)]
     lines += [
         shlex.join(["put_directory", path, f"{entry.owner}:{entry.group}", f"{entry.mode or 0:04o}"])

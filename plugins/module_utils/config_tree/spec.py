@@ -21,7 +21,7 @@ TEMPLATE_SUFFIX = ".j2"
 _SPEC_KEYS = ("defaults", "paths")
 _DEFAULT_KEYS = ("owner", "group", "mode", "directory_mode")
 _RULE_KEYS = ("owner", "group", "mode", "secret", "when", "type", "target", "each", "path")
-_BELOW_KEYS = ("owner", "group", "mode", "secret", "when")
+_BELOW_KEYS = ("owner", "group", "mode", "directory_mode", "secret", "when")
 _MODE = re.compile(r"0?[0-7]{3}|[0-7]{4}")
 
 Render = Callable[[Any, Mapping[str, Any]], Any]
@@ -81,9 +81,11 @@ def parse(data: Any, name: str) -> Spec:
     for key, value in _mapping(document.get("paths") or {}, f"{name}: paths").items():
         where = f"{name}: paths: {key}"
         destination(str(key).rstrip("/"), where)
-        rule = _mapping({} if value is None else value, where, _RULE_KEYS)
+        rule = _mapping({} if value is None else value, where)
         if str(key).endswith("/") and not _own_entry(rule):
             _mapping(rule, f"{where} (everything below)", _BELOW_KEYS)
+        else:
+            _mapping(rule, where, _RULE_KEYS)
         if ("target" in rule) != (rule.get("type") == LINK):
             raise TreeError(f"{where}: target belongs to type link, and type link needs it")
         if rule.get("type", FILE) not in (FILE, LINK, DIRECTORY):
@@ -111,6 +113,8 @@ def resolve(spec: Spec, shipped: Sequence[Shipped], name: str, render: Render) -
         sources.extend(resolver.sources(plain, thing))
     for key, rule in spec.rules.items():
         if key in used:
+            if "directory_mode" in rule:
+                sources.extend(resolver.sources(key, Shipped(key.rstrip("/"), DIRECTORY)))
             continue
         if rule.get("type") not in (LINK, DIRECTORY):
             raise TreeError(f"{name}: paths: {key}: nothing in the tree has this path")
@@ -153,18 +157,22 @@ class _Resolver:
         for label, layer in [*self.spec.below(path), (key, rule)]:
             if not self._wanted(layer.get("when", True), f"{self.name}: paths: {label}: when", variables):
                 return
-            # A mode given to everything below is meant for the files there, not for directories.
-            skip = ("mode",) if thing.type == DIRECTORY and layer is not rule else ()
+            # A mode given to everything below is meant for the files there, not for directories; theirs
+            # is directory_mode, and it is meant for the directory of the rule alone.
+            skip = ("mode",) if thing.type == DIRECTORY and not _own_entry(layer) else ()
             merged.update({k: v for k, v in layer.items() if k not in skip})
+        mode_key = "directory_mode" if "directory_mode" in rule else "mode"
         values = {
             k: self._value(merged[k], f"{where}: {k}", variables)
-            for k in ("owner", "group", "mode", "secret", "path", "target")
+            for k in ("owner", "group", mode_key, "secret", "path", "target")
             if k in merged
         }
-        secret = self._boolean(values.get("secret", False), f"{where}: secret")
+        secret = self._boolean(values.get("secret", False), f"{where}: secret") and thing.type == FILE
         if secret and "mode" not in rule:
             values["mode"] = "0600"
-        mode = None if thing.type == LINK else parse_mode(values.get("mode", "0644"), f"{where}: mode")
+        mode = (
+            None if thing.type == LINK else parse_mode(values.get(mode_key, "0644"), f"{where}: {mode_key}")
+        )
         if secret and mode is not None and mode & 0o007:
             raise TreeError(f"{where}: mode is {mode:04o}: a secret must not be open to everyone")
         yield Source(
@@ -173,7 +181,7 @@ class _Resolver:
             owner=_account(values.get("owner", "root"), f"{where}: owner"),
             group=_account(values.get("group", "root"), f"{where}: group"),
             mode=mode,
-            secret=secret and thing.type == FILE,
+            secret=secret,
             target=_text(values.get("target", thing.target), f"{where}: target"),
             file=thing.path if thing.type == FILE else None,
             variables=variables,

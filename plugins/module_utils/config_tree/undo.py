@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import FrozenSet, List, Sequence
+from typing import Dict, FrozenSet, List, Optional, Sequence
 
 from ..plan import Change
 from . import activation
-from .entries import TreeError
+from .entries import Entry, TreeError
 from .files import Files
 from .guard import Guard, Sentry
 from .manifest import Manifest, Store
-from .planning import FilePlan
+from .planning import RELEASE, RESTORE, FilePlan
 from .rollback import Rollback
 
 
@@ -33,7 +33,7 @@ class Undo:
     made: FrozenSet[str]
 
     def __post_init__(self) -> None:
-        self._kept_manifest = self.files.read(self.store.path)
+        self._records = self._read_records()
 
     def rollback(self, guard: Guard, following: Sequence[Change]) -> Rollback:
         """The same, in the form that the host can carry out by itself. following: the planned activation."""
@@ -42,8 +42,7 @@ class Undo:
         commands = [activation.argv(change) for change in (reloads if guard.revert else undone)]
         return Rollback(
             before={path: self.plan.before[path] for path in self.plan.paths()},
-            manifest=self.store.path,
-            kept_manifest=self._kept_manifest,
+            records=self._records,
             parents=self.made,
             commands=[*commands, *guard.revert],
         )
@@ -62,6 +61,13 @@ class Undo:
             return "The previous files are back, but activating them failed: " + "; ".join(problems)
         return "The previous files are back and active"
 
+    def _read_records(self) -> Dict[str, Optional[Entry]]:
+        """What the store knows before the change: the backups that the change gives up, and the manifest."""
+        given_up = [change.key for change in self.plan.changes if change.kind in (RELEASE, RESTORE)]
+        backups = {path: self.files.read(path) for path in map(self.store.backup_path, given_up)}
+        kept: Dict[str, Optional[Entry]] = {path: entry for path, entry in backups.items() if entry}
+        return {**kept, self.store.path: self.files.read(self.store.path)}
+
     def _put_back(self) -> None:
         before = {path: self.plan.before[path] for path in self.plan.paths()}
         for path in sorted((path for path, entry in before.items() if entry is None), reverse=True):
@@ -75,10 +81,12 @@ class Undo:
         for path in before:
             if path not in self.manifest.entries:
                 self.store.forget_backup(path)
-        if self._kept_manifest is None:
+        for path, entry in self._records.items():
+            if entry is not None:
+                self.files.make_parents(path, 0o700)
+                self.files.write(entry)
+        if self._records[self.store.path] is None:
             self.store.write(Manifest())
-        else:
-            self.files.write(self._kept_manifest)
 
     def _activate(self, attempted: Sequence[Change]) -> List[str]:
         problems = []

@@ -15,6 +15,11 @@ from ansible_collections.groundwork.platform.plugins.module_utils.config_tree.co
 from ansible_collections.groundwork.platform.plugins.module_utils.config_tree.engine import RunError
 from ansible_collections.groundwork.platform.plugins.module_utils.config_tree.entries import Entry
 from ansible_collections.groundwork.platform.plugins.module_utils.config_tree.guard import Guard
+from ansible_collections.groundwork.platform.plugins.module_utils.config_tree.manifest import (
+    Manifest,
+    Owned,
+    Store,
+)
 from ansible_collections.groundwork.platform.plugins.module_utils.config_tree.validation import RefusedError
 
 from .conftest import MANIFEST, a_directory, a_file
@@ -255,20 +260,22 @@ def test_units_without_systemd_are_an_error_but_not_in_check_mode(run, listing, 
     assert run(a_file("/etc/a"), guard=Guard(10), check_mode=True)["guard"] == "unset"
 
 
-def test_a_run_that_fails_at_its_very_end_gives_up_no_backup(run, files, listing, monkeypatch):
-    def failing(_store, manifest):
-        if not manifest.entries:
-            raise OSError(28, "No space left on device")
-        write(_store, manifest)
+@pytest.mark.parametrize("step", ["write", "forget_backup"])
+@pytest.mark.parametrize(
+    "error", [OSError("the disk is full"), KeyboardInterrupt()], ids=["failed", "killed"]
+)
+def test_a_run_that_ends_early_gives_up_no_backup(run, files, monkeypatch, step, error):
+    def failing(_store, given):
+        if given in ("/etc/a", Manifest({"/etc/b": Owned("file")})):
+            raise error
+        original(_store, given)
 
     files.write(a_file("/etc/a", b"original"))
-    run(a_file("/etc/a", b"ours"))
-    before = {path: files.read(path) for path in listing()}
-    write = engine.Store.write
-    monkeypatch.setattr(engine.Store, "write", failing)
-    with pytest.raises(RunError, match=r"No space left(.|\n)*previous files are back and active"):
-        run(absent=True)
-    assert {path: files.read(path) for path in listing()} == before
+    run(a_file("/etc/a", b"ours"), a_file("/etc/b"))
+    original = getattr(Store, step)
+    monkeypatch.setattr(Store, step, failing)
+    with pytest.raises((RunError, KeyboardInterrupt)):
+        run(a_file("/etc/b"))
     monkeypatch.undo()
-    run(absent=True)
+    run(a_file("/etc/b"))
     assert files.read("/etc/a").content == b"original"
