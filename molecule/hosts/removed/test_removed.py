@@ -6,10 +6,11 @@ from testinfra.host import Host
 
 
 def test_nothing_of_ours_is_left(host: Host) -> None:
+    roles = "accounts|audit|firewall|jobs|logging|metrics|packages|ssh"
     left = host.check_output(
-        "find /etc /var/lib/groundwork /usr/local -xdev"
-        " \\( -iname '*groundwork*' -o -path '/var/lib/groundwork/*' -type f -o -name '*host[-_]ssh*'"
-        " -o -name '*host[-_]accounts*' \\) 2>/dev/null || true"
+        "find /etc /var/lib/groundwork /var/lib/prometheus /usr/local -xdev -regextype posix-extended"
+        " \\( -iname '*groundwork*' -o -path '/var/lib/groundwork/*' -type f"
+        f" -o -regex '.*host[-_]({roles}).*' \\) 2>/dev/null || true"
     )
     assert left.split() in ([], ["/var/lib/groundwork"])
 
