@@ -124,7 +124,7 @@ def test_the_sandbox_hides_nothing_that_is_measured(target: Target) -> None:
 
 
 def test_metrics_of_others_show_up(target: Target) -> None:
-    target.output(f"echo 'molecule_metric 42' > {TEXTFILES}/molecule.prom")
+    target.output(f"umask 022; echo 'molecule_metric 42' > {TEXTFILES}/molecule.prom")
     try:
         text = scrape(target.address)[1]
     finally:
