@@ -221,7 +221,7 @@ def yaml_block(name: str, value: Any) -> str:
 class _Dumper(yaml.SafeDumper):
     """Lists indented below their key and texts of several lines as blocks, as the house style has it."""
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - the base class calls it so
         super().increase_indent(flow, False)
 
 
