@@ -17,7 +17,7 @@ class Paired:
     ratio: float
 
 
-def paired(ours: Callable[[], None], peer: Callable[[], None], rounds: int = 5) -> Paired:
+def paired(ours: Callable[[], object], peer: Callable[[], object], rounds: int = 5) -> Paired:
     """Time both in turn; one uncounted round first (connections, caches)."""
     pairs = [(_seconds(ours), _seconds(peer)) for _ in range(rounds + 1)][1:]
     return Paired(
@@ -27,7 +27,7 @@ def paired(ours: Callable[[], None], peer: Callable[[], None], rounds: int = 5) 
     )
 
 
-def _seconds(action: Callable[[], None]) -> float:
+def _seconds(action: Callable[[], object]) -> float:
     begun = time.monotonic()
     action()
     return time.monotonic() - begun

@@ -6,7 +6,7 @@ from testinfra.host import Host
 
 
 def test_nothing_of_ours_is_left(host: Host) -> None:
-    roles = "accounts|audit|firewall|jobs|logging|metrics|packages|ssh"
+    roles = "accounts|audit|backup|firewall|jobs|kernel|logging|metrics|packages|ssh|time"
     left = host.check_output(
         "find /etc /var/lib/groundwork /var/lib/prometheus /usr/local -xdev -regextype posix-extended"
         " \\( -iname '*groundwork*' -o -path '/var/lib/groundwork/*' -type f"

@@ -141,6 +141,51 @@ def test_new_passwords_are_hashed_with_yescrypt(host: Host) -> None:
     assert host.run("grep -qx 'ENCRYPT_METHOD YESCRYPT' /etc/login.defs").rc == 0
 
 
+def test_a_former_password_is_refused(host: Host) -> None:
+    before = host.check_output("getent shadow bob")
+    for password, accepted in (("rufous-Quoll7ambles!", True), ("ochre-Dunnart9naps!", True)):
+        assert (host.run(f"printf '{password}\\n{password}\\n' | passwd bob").rc == 0) is accepted
+    again = host.run("printf 'rufous-Quoll7ambles!\\nrufous-Quoll7ambles!\\n' | passwd bob")
+    assert again.rc != 0
+    assert "already used" in again.stdout + again.stderr
+    host.check_output(f"usermod --password '{before.split(':')[1]}' bob")
+
+
+def test_an_empty_password_opens_nothing(host: Host, target: Target) -> None:
+    before = host.check_output("getent shadow bob").split(":")[1]
+    host.check_output("passwd --delete bob")
+    assert target.ssh(user="alice", command="echo | su bob -c true").returncode != 0
+    host.check_output(f"usermod --password '{before}' bob && faillock --user bob --reset")
+
+
+def test_an_expired_password_does_not_close_the_account_to_its_key(host: Host, target: Target) -> None:
+    host.check_output("chage --lastday 2020-01-01 --maxdays 30 alice")
+    assert target.ssh(user="alice", command="id -un").stdout.strip() == "alice"
+    host.check_output("chage --lastday 2020-01-01 --maxdays 365 root")
+    assert target.ssh(command="true").returncode == 0
+    host.check_output("chage --maxdays 99999 alice; chage --lastday $(date +%F) root")
+
+
+def test_what_a_new_home_is_filled_with_is_the_users_own(host: Host) -> None:
+    assert host.file("/home/alice/.bashrc").mode == 0o640
+    assert "640 /etc/skel/.bashrc" in host.check_output("dpkg-statoverride --list /etc/skel/.bashrc")
+
+
+def test_sudo_is_for_its_group_alone_where_there_is_one(target: Target, tmp_path: Path) -> None:
+    variables = tmp_path / "group.yml"
+    variables.write_text(yaml.safe_dump({"host_accounts_sudo_group": "operators"}))
+    try:
+        done = target.play(["host_accounts"], variables)
+        assert done.returncode == 0, done.stdout
+        assert target.output("stat -c '%U %G %a' /usr/bin/sudo") == "root operators 4110"
+        assert target.ssh(user="alice", command="sudo -n /usr/bin/id -u").stdout.strip() == "0"
+        assert target.ssh(user="bob", command="sudo --version").returncode == 126
+    finally:
+        variables.write_text("{}")
+        assert target.play(["host_accounts"], variables).returncode == 0
+    assert target.output("stat -c '%U %G %a' /usr/bin/sudo") == "root root 4755"
+
+
 def test_failed_passwords_close_an_account_but_not_its_key(host: Host, target: Target) -> None:
     host.check_output("faillock --user bob --reset")
     for _ in range(3):

@@ -57,7 +57,7 @@ def validate(
         return _run(wanted, check_mode)
 
     with tempfile.TemporaryDirectory(
-        prefix="groundwork-", dir="/run" if os.path.isdir("/run") else None
+        prefix="groundwork-validation-", dir="/run" if os.path.isdir("/run") else None
     ) as workspace:
         results = in_child(work)
     for result in results:

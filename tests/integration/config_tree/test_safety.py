@@ -34,7 +34,7 @@ def test_validators_see_the_whole_staged_set_and_nothing_else_does(role: TreeRol
     assert (
         role.host.output("cd /etc/demo && cat changed leaving && ls") == "x\nx\nchanged\nleaving\nunowned\n"
     )
-    assert role.host.run("ls -d /demo-top /run/groundwork-*").stdout == ""
+    assert role.host.run("ls -d /demo-top /run/groundwork-validation-*").stdout == ""
     assert role.host.run("grep groundwork /proc/mounts").stdout == ""
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.support import INVENTORY, ROOT, Played, RealHost, play
+from tests.integration.support import ROOT, Played, RealHost, play
 
 PLAYBOOK = ROOT / "playbooks" / "hosts.yml"
 TINY = "/etc/ssh/sshd_config.d"
@@ -41,27 +40,16 @@ def converged(one_host: RealHost) -> Iterator[RealHost]:
 
 
 def test_a_reboot_in_the_middle_of_a_converge(converged: RealHost) -> None:
-    # Something to do for each role, so that the reboot comes between changes.
-    converged.output("rm -f /etc/apt/apt.conf.d/52-groundwork /etc/ssh/sshd_config.d/10-host-ssh.conf")
+    written_first, written_later = "/etc/apt/apt.conf.d/52-groundwork", "/etc/ssh/sshd_config.d/10-host-ssh.conf"
+    converged.output(f"rm -f {written_first} {written_later}")
+    converged.output(f"systemd-run --path-property=PathExists={written_first} systemctl reboot --force")
     booted = converged.output("stat -c %Y /proc/1")
-    running = subprocess.Popen(
-        ["ansible-playbook", "--inventory", str(INVENTORY), "--limit", converged.name, str(PLAYBOOK)],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert running.stdout is not None
-    for line in running.stdout:
-        if line.startswith("TASK [groundwork.platform.host_accounts"):
-            break
-    converged.run("systemctl reboot --force")
-    said = running.stdout.read()
-    assert running.wait(timeout=300) != 0
-    assert "unreachable" in said.lower()
+    interrupted = converge(converged)
+    assert interrupted.returncode != 0
+    assert interrupted.stats[converged.name]["unreachable"] == 1, interrupted.output
     wait_until_reachable(converged)
     assert converged.output("stat -c %Y /proc/1") != booted
+    assert converged.run(f"test -e {written_later}").returncode != 0
 
 
 def test_a_full_disk(converged: RealHost) -> None:

@@ -7,7 +7,11 @@ import pytest
 from tests.integration.support import ROOT, play
 
 # What lies in the vault, or in the environment, at a user's place.
-SECRETS = {"vault_alice_password": "$y$j9T$c29tZXNhbHQ$7Zs3GqDz5vYcW1uXo4mJkQxN0pRtLbHfEaVdKiUy2M8"}
+SECRETS = {
+    "vault_alice_password": "$y$j9T$c29tZXNhbHQ$7Zs3GqDz5vYcW1uXo4mJkQxN0pRtLbHfEaVdKiUy2M8",
+    "vault_backup_password": "a-password-for-the-test",
+    "vault_backup_repository_secret": "a-secret-for-the-test",
+}
 
 
 @pytest.mark.parametrize("environment", ["lab", "dev", "stage", "prod"])
