@@ -172,14 +172,17 @@ def _play(entry: Mapping[str, Any]) -> Play:
         name=entry.get("name", ""),
         hosts=str(entry.get("hosts", "")),
         become=bool(entry.get("become", False)),
-        roles=tuple(_play_role(role) for role in entry.get("roles", [])),
+        roles=tuple(_imported_roles(entry.get("tasks", []))),
         imports=entry.get("ansible.builtin.import_playbook", ""),
     )
 
 
-def _play_role(role: str | Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    name = role if isinstance(role, str) else role["role"]
-    return name.rpartition(".")[2], () if isinstance(role, str) else tuple(_list(role.get("tags")))
+def _imported_roles(tasks: list[dict[str, Any]]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Roles that the tasks import whole, with their tags."""
+    for task in tasks:
+        role = task.get("ansible.builtin.import_role", {})
+        if role and "tasks_from" not in role:
+            yield role["name"].rpartition(".")[2], tuple(_list(task.get("tags")))
 
 
 def _type(value: Mapping[str, Any]) -> str:

@@ -40,7 +40,10 @@ def converged(one_host: RealHost) -> Iterator[RealHost]:
 
 
 def test_a_reboot_in_the_middle_of_a_converge(converged: RealHost) -> None:
-    written_first, written_later = "/etc/apt/apt.conf.d/52-groundwork", "/etc/ssh/sshd_config.d/10-host-ssh.conf"
+    written_first, written_later = (
+        "/etc/apt/apt.conf.d/52-groundwork",
+        "/etc/ssh/sshd_config.d/10-host-ssh.conf",
+    )
     converged.output(f"rm -f {written_first} {written_later}")
     converged.output(f"systemd-run --path-property=PathExists={written_first} systemctl reboot --force")
     booted = converged.output("stat -c %Y /proc/1")

@@ -55,8 +55,15 @@ PLAYBOOK = """\
 - name: Converge
   hosts: servers
   become: true
-  roles:
-    - role: groundwork.platform.own
+  tasks:
+    - name: Check the input of own
+      ansible.builtin.import_role:
+        name: groundwork.platform.own
+        tasks_from: validate.yml
+      tags: always
+    - name: Converge own
+      ansible.builtin.import_role:
+        name: groundwork.platform.own
       tags: [floor, own]
 - name: The rest
   ansible.builtin.import_playbook: other.yml
