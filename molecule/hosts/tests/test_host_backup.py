@@ -217,6 +217,8 @@ def test_a_drill_reports_and_cleans_up_even_when_live_data_moves_on(target: Targ
 
 def test_a_drill_tells_what_is_lost(target: Target, backed_up: Any) -> None:
     """A snapshot whose manifest has more than it: as if restic had lost a file and a bit of another."""
+    # The manifest is that of the data as it is now: what has changed since would not count as lost.
+    target.output("systemctl start groundwork-backup@backup.service")
     manifest = f"/var/lib/groundwork/backup/manifests/{JOB}.jsonl.gz"
     tamper = f"""
 import gzip, json
@@ -362,7 +364,9 @@ while run.poll() is None:
 print(seen > 0, found, run.returncode)
 """.replace("PASSWORD", repr(PASSWORD.encode()))
     assert target.output("python3 -", stdin=watch) == "True set() 0"
-    readable = target.output("find /etc/groundwork /var/lib/groundwork/backup -type f -perm /077 | sort")
+    readable = target.output(
+        "find /etc/groundwork/backup* /var/lib/groundwork/backup -type f -perm /077 | sort"
+    )
     assert readable.split() == [f"{DROP_INS}/site-data.conf"]
     assert PASSWORD not in target.output("journalctl --no-pager -u 'groundwork-backup@*'")
 
