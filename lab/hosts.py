@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import resource
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -40,10 +41,11 @@ class State:
 
 def create(topology: Topology) -> list[str]:
     """Bring every host of the topology up; the names of those that had to be made or started."""
-    images.build(host.image for host in topology.hosts)
-    _ensure_key()
-    for network in topology.networks:
-        _ensure_network(network)
+    with _alone("create"):
+        images.build(host.image for host in topology.hosts)
+        _ensure_key()
+        for network in topology.networks:
+            _ensure_network(network)
     actual = states()
     known = {line.split(" ", 1)[0] for line in _known_hosts_lines()}
     for network in topology.networks:
@@ -173,11 +175,17 @@ def _forget(hosts: Iterable[Host]) -> None:
 
 def _edit_known_hosts(add: dict[str, str], drop: set[str]) -> None:
     path = paths.known_hosts()
-    # Two topologies may come up at the same time (scenarios run side by side).
-    with path.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _alone("known_hosts"):
         kept = [line for line in _known_hosts_lines() if line.split(" ", 1)[0] not in drop]
         path.write_text("".join(f"{line}\n" for line in [*kept, *(f"{a} {k}" for a, k in add.items())]))
+
+
+@contextlib.contextmanager
+def _alone(what: str) -> Iterator[None]:
+    """Two topologies may come up at the same time: tests run side by side."""
+    with (paths.cache() / f"lab_{what}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _known_hosts_lines() -> list[str]:
@@ -188,5 +196,5 @@ def _known_hosts_lines() -> list[str]:
 def _forget_facts(hosts: Iterable[Host]) -> None:
     # A host that was made anew may be of another release than the one whose facts are in the cache.
     for host in hosts:
-        for cached in (paths.cache() / "facts").glob(f"*{host.name}"):
+        for cached in paths.facts().glob(f"*{host.name}"):
             cached.unlink()

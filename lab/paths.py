@@ -28,3 +28,8 @@ def ssh_config(network: str) -> Path:
 def known_hosts() -> Path:
     """The host keys of all lab hosts, learned from inside the containers, never over the network."""
     return cache() / "lab_known_hosts"
+
+
+def facts() -> Path:
+    """Ansible's cache of facts; parts of the tests that run side by side have one each."""
+    return Path(os.environ.get("ANSIBLE_CACHE_PLUGIN_CONNECTION", cache() / "facts"))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests import artifact
 
@@ -163,25 +164,77 @@ def molecule(arguments: Sequence[str]) -> list[Outcome]:
 PARTS: dict[str, Callable[[Sequence[str]], list[Outcome]]] = {
     part.__name__: part for part in (lint, unit, docs, sanity, integration, molecule)
 }
+# Each has hosts and a network of its own and waits for them more than it computes.
+SIDE_BY_SIDE = ("integration", "molecule")
 
 
 def main(arguments: Sequence[str]) -> int:
+    begun = time.monotonic()
     wanted, rest = (arguments[0], arguments[1:]) if arguments and arguments[0] != "all" else (None, ())
-    outcomes = [outcome for name, part in PARTS.items() if wanted in (None, name) for outcome in part(rest)]
-    print("\n" + table(outcomes))
+    if wanted:
+        outcomes = PARTS[wanted](rest)
+    else:
+        outcomes = [
+            outcome for name, part in PARTS.items() if name not in SIDE_BY_SIDE for outcome in part(rest)
+        ]
+        outcomes += side_by_side(SIDE_BY_SIDE)
+    print("\n" + table(outcomes, time.monotonic() - begun))
     failed = sum(outcome.code != 0 for outcome in outcomes)
     print(f"{len(outcomes) - failed} passed, {failed} failed", flush=True)
     return 1 if failed else 0
 
 
-def table(outcomes: Sequence[Outcome]) -> str:
-    """What each command of each part took, in seconds."""
+def side_by_side(names: Sequence[str]) -> list[Outcome]:
+    """Run parts at the same time; a line a minute says how far each is, its output follows when it ends."""
+    begun = time.monotonic()
+    outcomes: list[Outcome] = []
+    facts = os.environ["ANSIBLE_CACHE_PLUGIN_CONNECTION"]
+    with TemporaryDirectory() as folder:
+        logs = {name: Path(folder) / name for name in names}
+        running = {}
+        for name, log in logs.items():
+            print(f"\n=== {name}: its output follows when it ends", flush=True)
+            with log.open("wb") as output:
+                running[name] = subprocess.Popen(
+                    [sys.executable, "-m", "tests.parts", name],
+                    cwd=ROOT,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    # Their hosts have the same names.
+                    env={**os.environ, "ANSIBLE_CACHE_PLUGIN_CONNECTION": f"{facts}-{name}"},
+                )
+        told = begun
+        while running:
+            time.sleep(1)
+            tell = time.monotonic() - told >= 60
+            for name, process in list(running.items()):
+                if process.poll() is not None:
+                    outcomes.append(Outcome(name, process.returncode, time.monotonic() - begun))
+                    print(f"\n=== {name}\n{logs[name].read_text(errors='replace')}", flush=True)
+                    del running[name]
+                elif tell:
+                    print(
+                        f"=== {name}, {time.monotonic() - begun:.0f} s: {last_line(logs[name])}", flush=True
+                    )
+            if tell:
+                told = time.monotonic()
+    return outcomes
+
+
+def last_line(log: Path) -> str:
+    """The last thing that a part has said, short enough for a line."""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1].strip()[:120] if lines else ""
+
+
+def table(outcomes: Sequence[Outcome], total: float) -> str:
+    """What each command of each part took, and all of it, in seconds."""
     width = min(shutil.get_terminal_size().columns - 24, max(len(outcome.name) for outcome in outcomes))
     lines = [
         f"{outcome.name:<{width}}  {outcome.seconds:7.1f} s  {'FAILED' if outcome.code else 'ok'}"
         for outcome in outcomes
     ]
-    total = sum(outcome.seconds for outcome in outcomes)
     return "\n".join([*lines, f"{'all':<{width}}  {total:7.1f} s"])
 
 

@@ -141,6 +141,8 @@ stats:
   sample: {"calls": 1, "seconds": 0.05}
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.platform.plugins.module_utils.packages.apt import ENVIRONMENT, Apt
 from ansible_collections.groundwork.platform.plugins.module_utils.packages.model import (
@@ -172,6 +174,8 @@ def main() -> None:
     if module.get_bin_path("dpkg-query") is None or module.get_bin_path("apt-get") is None:
         module.fail_json(msg="The host has no dpkg and apt, the only package manager that this module knows")
     meter = Meter()
+    # Package lists are for every user of the host, also where the login's umask is stricter.
+    os.umask(0o022)
 
     def run(arguments: list[str]) -> tuple[int, str, str]:
         meter.count()
