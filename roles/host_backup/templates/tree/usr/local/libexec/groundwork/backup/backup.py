@@ -51,7 +51,7 @@ def back_up(only: tuple[str, ...]) -> int:
                 known["jobs"][job.name] = state.ended(earlier, started, str(failure))
                 say(f"FAILED {job.name}: {failure}")
             else:
-                known["jobs"][job.name] = state.ended(earlier, started, facts.pop("message"), **facts)
+                known["jobs"][job.name] = state.ended(earlier, started, **facts)
                 failed += known["jobs"][job.name]["failed"]
                 say(_line(job.name, known["jobs"][job.name]))
             state.save(known)
@@ -166,7 +166,7 @@ def forget() -> int:
                 if count
                 for word in (f"--keep-{period}", str(count))
             ]
-            jobs, _ = read_all()
+            jobs, _refused = read_all()
             for job in jobs:
                 before = len(repository.snapshots(job.name))
                 if before:

@@ -82,7 +82,7 @@ def _status(as_json: bool) -> int:
 
 
 def _validate() -> int:
-    _, refused = read_all()
+    refused = read_all()[1]
     for one in refused:
         print(one.reason, file=sys.stderr)
     return int(bool(refused))

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Apply the settings of the role host_kernel, or tell whether they hold.
 
 verify: what the files say, before they count. apply: bring kernel and mounts to what they say.
@@ -57,7 +56,7 @@ def files():
 
 
 def effective():
-    """Key to (value, file) over all files; as in systemd-sysctl, a key without asterisk wins over one with it."""
+    """Key to (value, file) over all files; as in systemd-sysctl, a whole key wins over a pattern."""
     exact, patterns = {}, {}
     for path in files():
         for key, value, _optional in settings_of(path):
@@ -134,7 +133,7 @@ def apply_settings():
     """Write what differs, remember what was there; the problems."""
     missing = [key for key in sorted(required()) if not os.path.exists(ROOT + key)]
     problems = [f"{name(key)}: the kernel has no such setting" for key in missing]
-    former = {key: value for key, value, _ in settings_of(FORMER)} if os.path.exists(FORMER) else {}
+    former = {key: value for key, value, _optional in settings_of(FORMER)} if os.path.exists(FORMER) else {}
     wanted, values = own(), effective()
     for key in [key for key in former if key not in wanted]:
         value = values[key][0] if key in values else former[key]
@@ -142,9 +141,7 @@ def apply_settings():
             if os.path.exists(ROOT + key) and not same(read(key), value):
                 write(key, value)
         except OSError as error:
-            print(
-                f"{name(key)} keeps its value until the next boot: {value} was refused, {error.strerror}"
-            )
+            print(f"{name(key)} keeps its value until the next boot: {value} was refused, {error.strerror}")
         del former[key]
     # A change of forwarding makes the kernel set redirects anew, so it goes first.
     differing = sorted(settings_that_differ(), key=lambda setting: "forward" not in setting[0])
@@ -283,7 +280,10 @@ def check():
         for key, value in settings_that_differ()
         if os.access(ROOT + key, os.R_OK | os.W_OK)
     ]
-    found += [f"{path} is not mounted with {','.join(options)}" for path, options, _ in mounts_that_differ()]
+    found += [
+        f"{path} is not mounted with {','.join(options)}"
+        for path, options, _filesystem in mounts_that_differ()
+    ]
     options = proc_that_differs()
     return found + ([f"/proc is not mounted with {options}"] if options else [])
 
