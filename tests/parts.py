@@ -16,6 +16,8 @@ from tests import artifact
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = ("docs", "lab", "molecule", "plugins", "tests")
+# The program that the role ipban_agent ships.
+AGENT = str(ROOT / "roles/ipban_agent/templates/tree/usr/local/lib/groundwork")
 PACKAGE = "ansible_collections.groundwork.platform.plugins"
 
 
@@ -61,7 +63,9 @@ def lint(_: Sequence[str]) -> list[Outcome]:
             "tests/parts.py",
             "tests/artifact.py",
             "tests/bench",
+            MYPYPATH=AGENT,
         ),
+        run("lint: mypy of the ban list's agent", "mypy", "-p", "ipban", MYPYPATH=AGENT),
         run(
             "lint: mypy of the plugins",
             "mypy",

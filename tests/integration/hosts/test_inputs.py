@@ -13,7 +13,6 @@ from tests.integration.support import INVENTORY, ROOT, Played, RealHost, play
 
 INVALID = sorted((ROOT / "tests" / "inputs" / "invalid").glob("*.yml"))
 VALID = sorted((ROOT / "tests" / "inputs" / "valid").glob("*.yml"))
-PLAYBOOK = ROOT / "playbooks" / "hosts.yml"
 
 # Every file below the places that roles write to, with what would tell a write: content, mode, owner.
 FINGERPRINT = (
@@ -27,6 +26,12 @@ def header(path: Path, key: str) -> str:
     found = re.search(rf"^# {key}: (.+)$", path.read_text(), re.MULTILINE)
     assert found, f"{path.name} has no line '# {key}: ...'"
     return found[1].strip()
+
+
+def playbook(path: Path) -> Path:
+    """The playbook of the floor that the file's role is of."""
+    floor = "hosts" if header(path, "role").startswith("host_") else header(path, "role").split("_")[0]
+    return ROOT / "playbooks" / f"{floor}.yml"
 
 
 def one_of_each_role() -> list[Path]:
@@ -79,7 +84,7 @@ def test_is_refused_with_its_error(path: Path, refused: Played) -> None:
 @pytest.mark.parametrize("path", one_of_each_role(), ids=lambda path: path.stem)
 def test_one_bad_input_stops_the_whole_floor_before_anything_changes(path: Path, one_host: RealHost) -> None:
     before = one_host.output(FINGERPRINT)
-    played = play(PLAYBOOK, "--extra-vars", f"@{path}", "--limit", one_host.name)
+    played = play(playbook(path), "--extra-vars", f"@{path}", "--limit", one_host.name)
     assert played.returncode != 0, f"accepted: {played.output}"
     assert header(path, "expect") in messages(played, one_host.name)
     assert played.stats[one_host.name]["changed"] == 0
@@ -88,7 +93,7 @@ def test_one_bad_input_stops_the_whole_floor_before_anything_changes(path: Path,
 
 @pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)
 def test_a_full_example_is_accepted_by_a_dry_run(path: Path, one_host: RealHost) -> None:
-    played = play(PLAYBOOK, "--check", "--extra-vars", f"@{path}", "--limit", one_host.name)
+    played = play(playbook(path), "--check", "--extra-vars", f"@{path}", "--limit", one_host.name)
     assert played.returncode == 0, played.output
 
 

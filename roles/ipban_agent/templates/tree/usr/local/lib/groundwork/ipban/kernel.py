@@ -1,0 +1,149 @@
+"""What the kernel's sets hold: the bans as far as nothing protects them, and what is protected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from ipban.backends import HOSTS, NETWORKS, Backend, Delta
+from ipban.guards import Protected
+from ipban.model import Allowed, Change, Content, entry_width
+from ipban.packed import changed, without
+
+
+class Protection(Protocol):
+    def protected(self, allowed: Allowed, store_addresses: Sequence[bytes]) -> Protected:
+        """What is not to be dropped at present."""
+
+
+class Kernel:
+    """Hosts live in the kernel only; networks, which are few, are known here too."""
+
+    def __init__(self, backend: Backend, guards: Protection) -> None:
+        self.backend = backend
+        self.guard_hits = 0
+        self._guards = guards
+        self._protected = Protected()
+        self._networks: dict[str, bytes] = dict.fromkeys(NETWORKS, b"")
+        self._withheld: dict[str, set[bytes]] = {name: set() for name in HOSTS}
+        # What has to be counted; None after a delta, which may have named what was there already.
+        self._expected: dict[str, int] | None = None
+
+    @property
+    def withheld(self) -> int:
+        """How many banned hosts are kept out because they are protected."""
+        return sum(map(len, self._withheld.values()))
+
+    def network_sizes(self) -> dict[str, int]:
+        return {name: len(packed) // entry_width(name) for name, packed in self._networks.items()}
+
+    def load(
+        self, content: Content, store_addresses: Sequence[bytes], verify: Callable[[], None] | None
+    ) -> None:
+        """Fill new sets and swap them in; ``verify`` may refuse it by raising until the last moment."""
+        sizes = content.sizes()
+        protected = self._guards.protected(content.allowed, store_addresses)
+        withheld: dict[str, set[bytes]] = {name: set() for name in HOSTS}
+        networks = {name: b"".join(content.chunks.get(name, ())) for name in NETWORKS}
+        load = self.backend.begin(sizes)
+        try:
+            for name in HOSTS:
+                for chunk in content.chunks.get(name, ()):
+                    kept, kept_out = without(chunk, protected.hosts.get(name, ()))
+                    withheld[name].update(kept_out)
+                    load.add(name, kept)
+            for name, packed in {**networks, **protected.networks}.items():
+                load.add(name, packed)
+            if verify:
+                verify()
+            load.commit()
+        except BaseException:
+            load.abort()
+            raise
+        self._protected, self._withheld, self._networks = protected, withheld, networks
+        self.guard_hits += self.withheld
+        expected = self.backend.expected_count
+        self._expected = {
+            **{name: sizes[name] - len(withheld[name]) for name in HOSTS},
+            **{name: expected(name, packed) for name, packed in {**networks, **protected.networks}.items()},
+        }
+
+    def after(self, changes: Sequence[Change]) -> dict[str, bytes]:
+        """The sets of networks that would be others after changes."""
+        by_name: dict[str, list[tuple[bytes, bool]]] = {}
+        for one in changes:
+            if one.name in NETWORKS:
+                by_name.setdefault(one.name, []).append((one.entry, one.banned))
+        after = {
+            name: changed(self._networks[name], entry_width(name), found) for name, found in by_name.items()
+        }
+        return {name: packed for name, packed in after.items() if packed != self._networks[name]}
+
+    def apply(self, changes: Sequence[Change], networks: Mapping[str, bytes]) -> None:
+        """Make changes in place; ``networks`` is what :meth:`after` has said of them."""
+        delta = Delta()
+        for one in changes:
+            if one.name in NETWORKS:
+                continue
+            if not one.banned:
+                self._withheld[one.name].discard(one.entry)
+                delta.removed.setdefault(one.name, []).append(one.entry)
+            elif one.entry in self._protected.hosts.get(one.name, ()):
+                self._withheld[one.name].add(one.entry)
+                self.guard_hits += 1
+            else:
+                delta.added.setdefault(one.name, []).append(one.entry)
+        self._expected = None
+        if networks:
+            # Who is banned in another way from now on stays banned in between.
+            self.backend.apply(Delta(added=delta.added))
+            self.backend.replace(networks)
+            self._networks.update(networks)
+            delta = Delta(removed=delta.removed)
+        if delta.added or delta.removed:
+            self.backend.apply(delta)
+
+    def protect(self, allowed: Allowed, store_addresses: Sequence[bytes]) -> None:
+        """Put into the allow sets what has to be protected by now, and back what was kept out before."""
+        protected = self._guards.protected(allowed, store_addresses)
+        if protected == self._protected:
+            return
+        before = self._protected.networks
+        self.backend.replace(
+            {name: packed for name, packed in protected.networks.items() if packed != before.get(name)}
+        )
+        released: dict[str, list[bytes]] = {}
+        for name, kept_out in self._withheld.items():
+            free = sorted(kept_out - set(protected.hosts.get(name, ())))
+            if free:
+                released[name] = free
+        self._expected = None
+        if released:
+            self.backend.apply(Delta(added=released))
+            for name, free in released.items():
+                self._withheld[name].difference_update(free)
+        self._protected = protected
+
+    def forget_counts(self) -> None:
+        """The sets are not what they were."""
+        self._expected = None
+
+    def counts(self) -> tuple[dict[str, int], dict[str, tuple[int, int]]]:
+        """What the kernel counts, and where it should count something else: (counted, expected) by set."""
+        counted = {name: count for name, count in self.backend.counts().items() if count is not None}
+        expected, self._expected = self._expected, counted
+        if expected is None:
+            return counted, {}
+        wrong = {
+            name: (count, expected[name])
+            for name, count in counted.items()
+            if expected.get(name, count) != count
+        }
+        if wrong:
+            self._expected = None
+        return counted, wrong
+
+    @property
+    def countable(self) -> bool:
+        """Whether it is known what the kernel should count."""
+        return self._expected is not None

@@ -1,0 +1,296 @@
+"""The ban list's database, as an agent reads it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from ipban.model import (
+    BANNED_SETS,
+    Allowed,
+    Change,
+    Changes,
+    Content,
+    FullLoadNeeded,
+    FullRead,
+    Position,
+    StoreError,
+    entry_width,
+)
+
+# A delta of more rows costs more memory and time than a full load.
+DELTA_LIMIT = 50_000
+_FULL_LOAD_NEEDED = "IB001"
+# A database that has gone away without a word is noticed before the service's watchdog is.
+_CONNECTION = {
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+    "application_name": "ipban",
+}
+# Compiling costs these queries more than it saves.
+_SESSION = "SET jit = off; SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = '120s'"
+_PARTS = {
+    "hosts4": (4, "host"),
+    "networks4": (4, "network"),
+    "hosts6": (6, "host"),
+    "networks6": (6, "network"),
+}
+# inet_send() gives family (2 or 3), prefix length, a flag, the number of bytes, and the address.
+_ALLOWED = (
+    "(SELECT coalesce(string_agg(inet_send(a.network::inet), ''), '') FROM ipban.allowed() AS a (network))"
+)
+# One statement sees one moment. The last byte of an entry says whether it is banned.
+_CHANGES = f"""
+SELECT head.generation, head.stamp::text, size.rows, {_ALLOWED},
+    CASE WHEN size.rows <= %(limit)s THEN (
+        SELECT string_agg(
+            inet_send(d.network) || CASE WHEN d.banned THEN '\\x01'::bytea ELSE '\\x00'::bytea END, '')
+        FROM ipban.delta(%(since)s, %(stamp)s::uuid, %(lists)s) AS d)
+    END
+FROM ipban.head() AS head, LATERAL (SELECT ipban.delta_size(%(since)s) AS rows) AS size
+"""  # noqa: S608  # because all of it is written here
+
+
+@dataclass(frozen=True)
+class Covering:
+    """A ban or an allow entry that covers an address."""
+
+    kind: str
+    network: str
+    list: str | None
+    source: str | None
+    reason: str
+    actor: str
+    created_at: str
+    expires_at: str | None
+
+
+class PostgresStore:
+    def __init__(self, conninfo: str, lists: Sequence[str]) -> None:
+        with _reported("store.conninfo"):
+            self._parameters: dict[str, Any] = {**_CONNECTION, **conninfo_to_dict(conninfo)}
+        self._addresses: tuple[bytes, ...] = ()
+        self._lists = sorted(set(lists))
+        self._connection: psycopg.Connection[Any] | None = None
+        self._news = False
+
+    def connect(self) -> None:
+        if self._connection is not None and not self._connection.closed:
+            return
+        self.close()
+        self._addresses = self._resolved()
+        with _reported("connect"):
+            connection = psycopg.connect(
+                make_conninfo("", **self._parameters), autocommit=True, prepare_threshold=1
+            )
+            self._connection = connection
+            connection.add_notify_handler(self._notice)
+            connection.execute(_SESSION)
+            connection.execute("LISTEN ipban")
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def fileno(self) -> int | None:
+        if self._connection is None or self._connection.closed:
+            return None
+        return int(self._connection.fileno())
+
+    def notified(self) -> bool:
+        if self._connection is not None:
+            with _reported("wait"), self._lost_closes():
+                connection = self._connection.pgconn
+                connection.consume_input()
+                while connection.notifies():
+                    self._news = True
+        news, self._news = self._news, False
+        return news
+
+    def addresses(self) -> tuple[bytes, ...]:
+        return self._addresses
+
+    def head(self) -> Position:
+        with _reported("head"), self._lost_closes():
+            row = self._live().execute("SELECT generation, stamp::text FROM ipban.head()").fetchone()
+        if row is None:
+            raise StoreError("head: the database has no generation")
+        return Position(*row)
+
+    def changes(self, since: Position) -> Changes:
+        values = {"limit": DELTA_LIMIT, "since": since.generation, "stamp": since.stamp, "lists": self._lists}
+        with _reported("delta"), self._lost_closes():
+            row = self._live().execute(_CHANGES, values, binary=True).fetchone()
+        if row is None:
+            raise StoreError("delta: the database has no generation")
+        generation, stamp, size, allowed, entries = row
+        if size > DELTA_LIMIT:
+            raise FullLoadNeeded(f"{size} rows have changed, a delta may have {DELTA_LIMIT}")
+        found = [
+            Change(
+                f"{'hosts' if whole else 'networks'}{family}", packed if not whole else packed[:-1], flag == 1
+            )
+            for family, packed, whole, flag in _sent(entries or b"", 1)
+        ]
+        return Changes(Position(generation, stamp), found, _allowed(allowed))
+
+    @contextmanager
+    def full(self) -> Iterator[FullRead]:
+        """Everything, as of one moment, in one transaction."""
+        with _reported("full load"), self._lost_closes():
+            connection = self._live()
+            with connection.transaction():
+                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                row = connection.execute(
+                    f"SELECT generation, stamp::text, {_ALLOWED} FROM ipban.head()",  # noqa: S608
+                    binary=True,
+                ).fetchone()
+                if row is None:
+                    raise StoreError("full load: the database has no generation")
+                chunks = {name: self._packed(connection, name) for name in BANNED_SETS}
+                content = Content(
+                    Position(row[0], row[1]), chunks, _allowed(row[2]), self._reached(connection)
+                )
+                read = _FullRead(content, connection, self._lists)
+                try:
+                    yield read
+                finally:
+                    read.finish()
+
+    def whois(self, address: str) -> list[Covering]:
+        """What covers an address, newest first."""
+        with _reported("whois"), self._lost_closes():
+            rows = self._live().execute(
+                "SELECT kind, network::text, list, source, reason, actor, created_at::text, expires_at::text"
+                " FROM ipban.whois(%s)",
+                (address,),
+            )
+            return [Covering(*row) for row in rows]
+
+    def _notice(self, _notification: object) -> None:
+        self._news = True
+
+    def _resolved(self) -> tuple[bytes, ...]:
+        found: set[bytes] = set()
+        for name in ",".join(str(self._parameters.get(key) or "") for key in ("hostaddr", "host")).split(","):
+            if name and not name.startswith(("/", "@")):
+                try:
+                    resolved = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+                except OSError:
+                    continue
+                found.update(ip_address(str(one[4][0]).partition("%")[0]).packed for one in resolved)
+        return tuple(sorted(found))
+
+    def _live(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            raise StoreError("there is no connection to the database")
+        return self._connection
+
+    def _reached(self, connection: psycopg.Connection[Any]) -> tuple[bytes, ...]:
+        try:
+            reached = connection.pgconn.hostaddr.decode()
+        except (psycopg.Error, AttributeError):
+            # libpq before version 12 does not tell.
+            return ()
+        return (ip_address(reached).packed,) if reached else ()
+
+    def _packed(self, connection: psycopg.Connection[Any], name: str) -> list[bytes]:
+        family, kind = _PARTS[name]
+        width = entry_width(name)
+        chunks: list[bytes] = []
+        query = "SELECT ipban.packed(%s, %s, %s)"
+        with connection.cursor() as cursor:
+            for (chunk,) in cursor.stream(query, (family, kind, self._lists), binary=True):
+                if not chunk or len(chunk) % width:
+                    raise StoreError(
+                        f"full load: {name} came with {len(chunk)} bytes, not a multiple of {width}"
+                    )
+                if chunks and chunks[-1][-width:] >= chunk[:width]:
+                    raise StoreError(f"full load: {name} did not come sorted")
+                chunks.append(chunk)
+        return chunks
+
+    @contextmanager
+    def _lost_closes(self) -> Iterator[None]:
+        """After an error the connection is only kept if it still works."""
+        try:
+            yield
+        except BaseException:
+            broken = self._connection is not None and (
+                self._connection.closed or self._connection.pgconn.transaction_status != 0
+            )
+            if broken:
+                self.close()
+            raise
+
+
+class _FullRead:
+    """The database counts on its own while the kernel is being filled."""
+
+    def __init__(self, content: Content, connection: psycopg.Connection[Any], lists: list[str]) -> None:
+        self.content = content
+        self._row: Any = None
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._ask, args=(connection, lists), daemon=True)
+        self._thread.start()
+
+    def _ask(self, connection: psycopg.Connection[Any], lists: list[str]) -> None:
+        query = "SELECT generation, stamp::text, hosts4, networks4, hosts6, networks6 FROM ipban.state(%s)"
+        try:
+            self._row = connection.execute(query, (lists,), binary=True).fetchone()
+        except Exception as error:  # because it is raised where it is waited for
+            self._failure = error
+
+    def counts(self) -> dict[str, int]:
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+        if self._row is None or Position(self._row[0], self._row[1]) != self.content.position:
+            raise StoreError("full load: the database's counts are of another generation")
+        return dict(zip(("hosts4", "networks4", "hosts6", "networks6"), self._row[2:]))
+
+    def finish(self) -> None:
+        self._thread.join()
+
+
+@contextmanager
+def _reported(what: str) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        said = " ".join(str(error).split())
+        if error.sqlstate == _FULL_LOAD_NEEDED:
+            raise FullLoadNeeded(said) from error
+        raise StoreError(f"{what}: {said or type(error).__name__}") from error
+
+
+def _sent(buffer: bytes, extra: int) -> Iterator[tuple[int, bytes, bool, int]]:
+    """(family, address and prefix length, whether it is a host, what follows) of joined inet_send()."""
+    offset = 0
+    while offset < len(buffer):
+        prefix, width = buffer[offset + 1], buffer[offset + 3]
+        start = offset + 4
+        offset = start + width
+        family = 4 if width == 4 else 6
+        packed = buffer[start:offset] + buffer[start - 3 : start - 2]
+        yield family, packed, prefix == 8 * width, buffer[offset] if extra else 0
+        offset += extra
+
+
+def _allowed(buffer: bytes) -> Allowed:
+    by_family: dict[int, list[bytes]] = {4: [], 6: []}
+    for family, packed, _, _ in _sent(buffer, 0):
+        by_family[family].append(packed)
+    return Allowed({family: b"".join(sorted(set(found))) for family, found in by_family.items()})
