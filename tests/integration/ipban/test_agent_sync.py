@@ -68,6 +68,7 @@ def test_a_ban_drops_packets_at_once_and_its_end_lets_them_through(agent: AgentH
     agent.wait_for("open again", lambda: not agent.drops(neighbour(2)), 5)
     assert agent.answers(2)
     assert agent.answers(2, 6)
+    wait_for_generation(agent, store)
     syncs = agent.status()["syncs"]
     assert syncs["delta/ok"] >= 2
     assert syncs["full/ok"] == 1
@@ -207,7 +208,7 @@ def test_the_session_of_the_operator_is_never_cut(agent: AgentHost, store: Store
 def test_a_gap_leads_to_a_full_load(agent: AgentHost, store: Store) -> None:
     ban(store, "192.0.2.1")
     wait_for_generation(agent, store)
-    agent.stop("STOP")
+    agent.host.output("kill -STOP $(cat /run/ipban-test.pid)")
     ban(store, "192.0.2.2")
     store.sql("UPDATE ipban.generation SET horizon = generation")
     agent.host.output("kill -CONT $(cat /run/ipban-test.pid)")
@@ -221,6 +222,7 @@ def test_bulk_and_what_the_kernel_counts(agent: AgentHost, store: Store) -> None
     many = [f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}" for n in range(0, 60000 * 7, 7)]
     ban(store, *many, "192.0.2.0/25", "2001:db8:9::1")
     agent.wait_for("all of them", lambda: agent.drops(many[-1]), 30)
+    wait_for_generation(agent, store)
     assert agent.status()["database"]["hosts4"] == 60000
     counted = agent.python(
         """

@@ -11,8 +11,8 @@ class BreakerOpen(AgentError):  # noqa: N818  # because this is what breakers ar
 
 
 def check(limits: Breaker, before: int | None, after: int) -> None:
-    """Raise :exc:`BreakerOpen` for a change that needs consent. ``before`` None: nothing is known."""
-    if before is None:
+    """Raise :exc:`BreakerOpen` for a change that needs consent; after an empty list everything is usual."""
+    if not before:
         return
     difference = after - before
     if after > before * limits.growth_factor and difference > limits.growth_minimum:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 class Listener:
     def __init__(self, listen: str, metrics: Callable[[], str]) -> None:
-        address, _, port = listen.rpartition(":")
+        address, _ignored, port = listen.rpartition(":")
         host = address.strip("[]")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._metrics = metrics
@@ -24,7 +24,7 @@ class Listener:
     def answer(self) -> None:
         """Answer one that is waiting. Who is slow gets nothing: bans come first."""
         try:
-            connection, _ = self._socket.accept()
+            connection, _ignored = self._socket.accept()
         except OSError:
             return
         with connection:

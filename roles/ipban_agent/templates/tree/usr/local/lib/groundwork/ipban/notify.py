@@ -10,7 +10,8 @@ from collections.abc import Mapping
 class Notifier:
     """Does nothing where nobody has asked for it."""
 
-    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        environment = os.environ if environment is None else environment
         address = environment.get("NOTIFY_SOCKET", "")
         # A name that begins with @ is an abstract one.
         self._address = f"\0{address[1:]}" if address.startswith("@") else address

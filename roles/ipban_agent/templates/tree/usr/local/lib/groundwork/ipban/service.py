@@ -43,7 +43,7 @@ def wait(descriptors: Sequence[int], timeout: float) -> Sequence[int]:
     poll = select.poll()
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN)
-    return [descriptor for descriptor, _ in poll.poll(max(0.0, timeout) * 1000)]
+    return [descriptor for descriptor, _ignored in poll.poll(max(0.0, timeout) * 1000)]
 
 
 class Service:

@@ -35,7 +35,9 @@ class Sessions:
         peers = self._of_logind()
         proven = bool(present) and self._all_proven()
         peers.update(
-            address for (address, _, _), since in self._since.items() if proven or now - since >= PROVEN_AFTER
+            address
+            for (address, _ignored, _ignored), since in self._since.items()
+            if proven or now - since >= PROVEN_AFTER
         )
         return peers
 
@@ -46,7 +48,7 @@ class Sessions:
                 columns = line.split()
                 if len(columns) > 3 and columns[3] == _ESTABLISHED:
                     own, peer = columns[1], columns[2]
-                    address, _, port = peer.partition(":")
+                    address, _ignored, port = peer.partition(":")
                     yield _address(address), int(own.rpartition(":")[2], 16), int(port, 16)
 
     def _ports(self) -> set[int]:

@@ -125,7 +125,9 @@ def _value(name: str, value: Any, default: Any, kind: str, wrong: list[str]) -> 
         fits, rule = number, "a number"
     elif isinstance(default, tuple):
         of = int if kind == "tuple[int, ...]" else str
-        fits = isinstance(value, list) and all(type(item) is of for item in value)
+        fits = isinstance(value, list) and all(
+            isinstance(item, of) and not isinstance(item, bool) for item in value
+        )
         rule = "a list of numbers" if of is int else "a list of strings"
     else:
         fits, rule = isinstance(value, str), "a string"

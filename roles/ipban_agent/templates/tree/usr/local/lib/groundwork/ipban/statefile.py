@@ -47,7 +47,7 @@ class Saved:
         for name in BANNED_SETS:
             width = entry_width(name)
             mine = [(entry, banned) for (of, entry), banned in self.changes.items() if of == name]
-            gone = sorted(entry for entry, _ in mine)
+            gone = sorted(entry for entry, _ignored in mine)
             kept = [without(chunk, gone)[0] for chunk in self.content.chunks.get(name, [])]
             come = sorted(entry for entry, banned in mine if banned)
             chunks[name] = _inserted([chunk for chunk in kept if chunk], come, width)
@@ -172,7 +172,7 @@ class StateFile:
     def compact(self) -> None:
         """Write what was appended into the content. Raises :exc:`StateError`."""
         self.flush()
-        saved, _ = self.read()
+        saved, _ignored = self.read()
         if saved:
             self.write(saved.merged())
 
@@ -182,7 +182,7 @@ class StateFile:
             data = memoryview(self.path.read_bytes())
         except FileNotFoundError:
             return
-        if data[: len(_MAGIC)] != _MAGIC or not any(tag == _DONE for tag, _, _ in _records(data)):
+        if data[: len(_MAGIC)] != _MAGIC or not any(record[0] == _DONE for record in _records(data)):
             return
         spare = self.previous.with_name("sets.keep")
         spare.unlink(missing_ok=True)

@@ -291,6 +291,6 @@ def _sent(buffer: bytes, extra: int) -> Iterator[tuple[int, bytes, bool, int]]:
 
 def _allowed(buffer: bytes) -> Allowed:
     by_family: dict[int, list[bytes]] = {4: [], 6: []}
-    for family, packed, _, _ in _sent(buffer, 0):
+    for family, packed, _number, _banned in _sent(buffer, 0):
         by_family[family].append(packed)
     return Allowed({family: b"".join(sorted(set(found))) for family, found in by_family.items()})

@@ -29,9 +29,9 @@ def main(arguments: list[str]) -> int:
         prog="groundwork-ipban-store", description="The ban list's store on this host."
     )
     verbs = parser.add_subparsers(dest="verb", required=True)
-    for name, (_, _, text) in VERBS.items():
+    for name, (_ignored, _ignored, text) in VERBS.items():
         verbs.add_parser(name, help=text, description=text)
-    run, needs_root, _ = VERBS[parser.parse_args(arguments).verb]
+    run, needs_root, _ignored = VERBS[parser.parse_args(arguments).verb]
     if needs_root and os.geteuid() != 0:
         print("This needs root.", file=sys.stderr)
         return 2

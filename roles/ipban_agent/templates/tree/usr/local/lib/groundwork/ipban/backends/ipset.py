@@ -197,7 +197,7 @@ class IpsetBackend:
 
     def _count(self, actual: str) -> int:
         try:
-            for _, body in self._socket.dump(messages.list_header(actual)):
+            for _ignored, body in self._socket.dump(messages.list_header(actual)):
                 return messages.element_count(attributes_of(body))
         except NetlinkError as error:
             raise BackendError(str(error)) from error

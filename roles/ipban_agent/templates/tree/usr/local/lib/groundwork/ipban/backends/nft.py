@@ -177,7 +177,7 @@ class NftBackend:
     def _look(self) -> list[str]:
         """Learn which sets packets meet; the names of all sets that there are."""
         present = self._sets()
-        referenced, self._paused, _ = self._rules()
+        referenced, self._paused, _ignored = self._rules()
         self._actual = {
             name[:-2]: name for name in referenced if name in present and name[:-2] in self._active
         }
@@ -202,7 +202,7 @@ class NftBackend:
         try:
             return [
                 attributes_of(body)[messages.SET_NAME].rstrip(b"\0").decode("ascii", "replace")
-                for _, body in self._socket.dump(question)
+                for _ignored, body in self._socket.dump(question)
             ]
         except NetlinkError as error:
             if error.errno == errno.ENOENT:
@@ -212,13 +212,17 @@ class NftBackend:
     def _rules(self) -> tuple[list[str], bool, dict[str, int]]:
         """What the first chain looks up, in order; whether it lets everything through; rules by chain."""
         try:
-            read = [ruleset.looked_up(body) for _, body in self._socket.dump(ruleset.get_rules())]
+            read = [ruleset.looked_up(body) for _ignored, body in self._socket.dump(ruleset.get_rules())]
         except NetlinkError as error:
             if error.errno != errno.ENOENT:
                 raise
             read = []
         first = [looked_up for chain, looked_up in read if chain == ruleset.CHAIN]
-        return [name for name in first if name], first[:1] == [""], dict(Tally(chain for chain, _ in read))
+        return (
+            [name for name in first if name],
+            first[:1] == [""],
+            dict(Tally(chain for chain, _ignored in read)),
+        )
 
     def _has(self, name: str, address: bytes) -> bool:
         try:

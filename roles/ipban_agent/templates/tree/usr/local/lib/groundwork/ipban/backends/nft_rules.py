@@ -175,7 +175,7 @@ def looked_up(payload: Buffer) -> tuple[str, str]:
     """Of a rule that was read: its chain, and what it looks up (empty when it looks up nothing)."""
     attributes = attributes_of(payload)
     chain = attributes.get(2, b"").rstrip(b"\0").decode("ascii", "replace")
-    for _, expression in parse_all(attributes.get(4, b"")):
+    for _ignored, expression in parse_all(attributes.get(4, b"")):
         parts = parse(expression)
         if parts.get(1) == b"lookup\0":
             return chain, parse(parts[2])[1].rstrip(b"\0").decode("ascii", "replace")

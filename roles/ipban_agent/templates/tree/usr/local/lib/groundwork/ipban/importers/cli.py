@@ -108,7 +108,7 @@ def _feeds(given: argparse.Namespace) -> int:
     return int(any(state.error for state in states.values()))
 
 
-def _watch(_: argparse.Namespace) -> int:
+def _watch(_ignored: argparse.Namespace) -> int:
     from . import settings
     from .watch import Watch
 

@@ -55,7 +55,7 @@ def fetch(feed: Feed, known: Validators) -> Fetched:
 
 def _published(feed: Feed, deadline: float) -> str:
     """The first SHA-256 of a file as sha256sum writes it."""
-    raw, _ = _get(feed.checksum_url, {}, _CHECKSUM_BYTES, deadline)
+    raw, _ignored = _get(feed.checksum_url, {}, _CHECKSUM_BYTES, deadline)
     found = re.search(rb"\b[0-9a-fA-F]{64}\b", raw or b"")
     if not found:
         raise RefusedError(f"{feed.checksum_url}: must hold a checksum of SHA-256")

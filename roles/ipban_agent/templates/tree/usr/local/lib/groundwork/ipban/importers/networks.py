@@ -76,7 +76,7 @@ def last(network: Network) -> int:
 
 def around(address: str, prefix4: int, prefix6: int) -> Network:
     """The network with these prefixes that an address lies in. Raises :exc:`RefusedError`."""
-    family, first, _ = parse(address)
+    family, first, _ignored = parse(address)
     prefix = prefix4 if family == 4 else prefix6
     return family, first >> (BITS[family] - prefix) << (BITS[family] - prefix), prefix
 

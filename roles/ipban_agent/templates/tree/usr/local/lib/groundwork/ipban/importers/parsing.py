@@ -82,7 +82,7 @@ def _words(feed: Feed, lines: list[str]) -> Iterator[tuple[int, str]]:
 
 
 def _check(network: Network, word: str, forbidden: Iterable[tuple[str, Ranges]]) -> None:
-    family, _, prefix = network
+    family, _ignored, prefix = network
     if prefix < networks.WIDEST[family]:
         raise RefusedError(
             f"{networks.shown(word)}: the prefix must be at least {networks.WIDEST[family]}"

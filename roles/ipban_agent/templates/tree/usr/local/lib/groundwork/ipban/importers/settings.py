@@ -275,7 +275,7 @@ def _checksum_url(value: Any) -> str:
 
 def _number(low: int, high: int) -> Callable[[Any], int]:
     def check(value: Any) -> int:
-        if type(value) is not int or not low <= value <= high:
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise ValueError(f"must be from {low} to {high}")
         return value
 
