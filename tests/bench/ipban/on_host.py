@@ -120,13 +120,12 @@ def peer(count: int) -> None:
 def floor(backend: Any, packed: bytes) -> float:
     """Seconds of nothing but the kernel's work: a fresh set, prebuilt messages, the swap."""
     loading = backend.begin({"hosts4": len(packed) // 4})
-    if backend.name == "nft":
-        module, add, target = nft_messages, nft_messages.NEW_ELEMENT, loading._fresh["hosts4"]
-    else:
-        module, add, target = ipset_messages, ipset_messages.ADD, "groundwork_ban4_new"
+    messages: Any = nft_messages if backend.name == "nft" else ipset_messages
+    add = messages.NEW_ELEMENT if backend.name == "nft" else messages.ADD
+    target = loading._fresh["hosts4"] if backend.name == "nft" else "groundwork_ban4_new"
     step = 65536 * 4
     ready = [
-        list(module.hosts(add, target, 4, packed[start : start + step]))
+        list(messages.hosts(add, target, 4, packed[start : start + step]))
         for start in range(0, len(packed), step)
     ]
     send = backend._batch if backend.name == "nft" else backend._send
