@@ -115,6 +115,11 @@ options:
   ssl_root_cert:
     description: A file with the certificates of authorities that the server is trusted by.
     type: path
+  system_user:
+    description:
+      - The host's user to be while connecting, for PostgreSQL's peer authentication over a socket. The module has to run as root.
+      - C(become_user) would do the same where sudo lets root become that user without a terminal.
+    type: str
 requirements:
   - psycopg 3.1 or later (C(python3-psycopg) on Debian) where the module runs
 attributes:
@@ -249,6 +254,7 @@ from ansible_collections.groundwork.platform.plugins.module_utils.ipban.model im
     parse_request,
 )
 from ansible_collections.groundwork.platform.plugins.module_utils.ipban.plan import plan
+from ansible_collections.groundwork.platform.plugins.module_utils.ipban.system_user import UserError, acting_as
 from ansible_collections.groundwork.platform.plugins.module_utils.plan import Meter, reconcile
 
 try:
@@ -296,6 +302,7 @@ def main() -> None:
             "password": {"type": "str", "no_log": True},
             "ssl_mode": {"type": "str", "choices": ["disable", "require", "verify-ca", "verify-full"]},
             "ssl_root_cert": {"type": "path"},
+            "system_user": {"type": "str"},
         },
         mutually_exclusive=[("expires_in", "expires_at"), ("withdraw", "networks")],
         supports_check_mode=True,
@@ -318,9 +325,11 @@ def main() -> None:
 
     given = {name: module.params[option] for option, name in CONNECTION.items() if module.params[option]}
     try:
-        with psycopg.connect(
-            **{**DEFAULTS, **psycopg.conninfo.conninfo_to_dict(module.params["conninfo"]), **given}
-        ) as connection:
+        with acting_as(module.params["system_user"]):
+            opened = psycopg.connect(
+                **{**DEFAULTS, **psycopg.conninfo.conninfo_to_dict(module.params["conninfo"]), **given}
+            )
+        with opened as connection:
             asked = bool(request.networks) or request.withdraw is not None
             planned = plan(request, store.entries(ask(store.reading(request)) if asked else []))
             if planned.changes and not module.check_mode:
@@ -328,6 +337,8 @@ def main() -> None:
                 connection.commit()
             answers = ask(store.looking_up(request.lookup)) if request.lookup else []
             ((generation, *_stamp),) = ask(("SELECT * FROM ipban.head()", ()))
+    except UserError as error:
+        module.fail_json(msg=str(error))
     except psycopg.Error as error:
         module.fail_json(msg=f"the store: {_sentence(error)}")
     module.exit_json(
