@@ -39,4 +39,11 @@ class Hosts:
         if answer.returncode != 0:
             return Row(host.name, host.address, f"no SSH: {answer.stderr.strip()[-80:]}", reach)
         *roles, version = answer.stdout.split()
-        return Row(host.name, host.address, f"Debian {version}: {', '.join(roles) or 'not converged'}", reach)
+        return Row(host.name, host.address, f"Debian {version}: {_summary(roles) or 'not converged'}", reach)
+
+
+def _summary(roles: list[str]) -> str:
+    """The hosts floor as one, since every host has it, and the others by their names."""
+    floor = sum(role.startswith("host_") for role in roles)
+    named = [f"hosts floor ({floor} roles)"] if floor else []
+    return ", ".join([*named, *(role for role in roles if not role.startswith("host_"))])
