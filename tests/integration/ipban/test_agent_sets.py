@@ -13,17 +13,16 @@ from .agent_host import AgentHost, neighbour
 
 BEGIN = """
 import socket, time
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from ipban.build import open_backend
 from ipban.backends import Delta, Policy, SetFull
-from ipban.packed import pack, pack_network, unpack_network
+from ipban.packed import pack_network
 
 def host(text):
     return ip_address(text).packed
 
 def network(text):
-    family, address, prefix = pack(text)
-    return address + bytes((prefix,))
+    return pack_network(ip_network(text))
 
 def load(backend, **sets):
     begun = backend.begin({name: len(found) for name, found in sets.items()})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from ipban.backends import HOSTS, NETWORKS, SETS, BackendError, Counter, Delta, SetFull, family_of
@@ -21,16 +21,17 @@ from ipban.model import (
     StoreError,
     entry_width,
 )
-from ipban.networks import covers, ranges
-from ipban.packed import entries, pack
+from ipban.networks import ranges
+from ipban.packed import entries
 
 
 def named(text: str) -> tuple[str, bytes]:
     """The set and the packed entry of an address or a network."""
-    family, address, prefix = pack(text)
-    if prefix == 8 * len(address):
-        return f"hosts{family}", address
-    return f"networks{family}", address + bytes((prefix,))
+    network = ip_network(text)
+    address = network.network_address.packed
+    if network.prefixlen == network.max_prefixlen:
+        return f"hosts{network.version}", address
+    return f"networks{network.version}", address + bytes((network.prefixlen,))
 
 
 def allowed(*networks: str) -> Allowed:
@@ -39,6 +40,11 @@ def allowed(*networks: str) -> Allowed:
         network = ip_network(text)
         by_family[network.version].append(network.network_address.packed + bytes((network.prefixlen,)))
     return Allowed({family: b"".join(sorted(found)) for family, found in by_family.items()})
+
+
+def covers(found: list[tuple[int, int]], address: int) -> bool:
+    """Whether one of the ranges (first address, the one behind the last) has the address."""
+    return any(start <= address < end for start, end in found)
 
 
 class Clock:
@@ -175,6 +181,9 @@ class FakeKernel:
     def intact(self, *, thorough: bool) -> bool:  # noqa: ARG002
         return self.rules and bool(self.sets)
 
+    def watch(self, samples: Mapping[str, bytes]) -> None:
+        self.watched = dict(samples)
+
     def begin(self, sizes: Mapping[str, int]) -> FakeLoad:  # noqa: ARG002
         self._step("begin")
         return FakeLoad(self)
@@ -231,7 +240,7 @@ class FakeKernel:
         """What packets of an address would meet."""
         if not (self.rules and self.sets):
             return False
-        found = self.contains(pack(text)[1])
+        found = self.contains(ip_address(text).packed)
         return bool(found) and not found[0].startswith("allow")
 
     def _step(self, name: str) -> None:

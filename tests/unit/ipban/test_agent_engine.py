@@ -225,6 +225,22 @@ def test_sets_deleted_by_hand_come_back_without_the_database(world: World) -> No
     assert all_dropped(world)
 
 
+def test_sets_that_were_emptied_while_no_agent_ran_are_filled_from_the_file(world: World) -> None:
+    for found in world.kernel.sets.values():
+        found.clear()
+    world.database.up = False
+    world.new_engine().start()
+    assert all_dropped(world)
+
+
+def test_sets_that_an_earlier_agent_has_left_are_adopted(world: World) -> None:
+    world.database.up = False
+    loads = world.kernel.loads
+    world.new_engine().start()
+    assert world.kernel.loads == loads
+    assert set(world.kernel.watched) == {"hosts4", "hosts6", "networks4"}
+
+
 def test_an_element_removed_by_hand_is_found_by_counting(world: World) -> None:
     world.engine.check_counts()
     assert not world.engine.full_needed

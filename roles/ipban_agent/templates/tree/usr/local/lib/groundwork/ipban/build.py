@@ -99,7 +99,7 @@ def parts(settings: Settings, *, with_store: bool = True) -> Parts:
     engine = Engine(
         settings,
         database,
-        Kernel(kernel, guards),
+        Kernel(kernel, guards, settings.families),
         StateFile(Path(settings.state_directory), settings.lists),
         log.to_stderr,
         time.monotonic,

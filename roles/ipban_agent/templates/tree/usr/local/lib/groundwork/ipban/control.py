@@ -49,11 +49,6 @@ class Control:
         self._lock = descriptor
         return True
 
-    def release(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
     # The service's side.
 
     def publish(self, status: str) -> None:

@@ -70,10 +70,8 @@ class Engine:
 
     def start(self) -> None:
         """Have sets and rules stand in the kernel, filled from the state file where they have to be."""
-        if self._backend.ensure():
-            # They are the boot's, or an earlier agent's; the database is asked for all of it once.
-            self.remember()
-        else:
+        # Sets that are there are the boot's, or an earlier agent's; the database is asked for all of it once.
+        if not self._backend.ensure() or not self.remember():
             self.restore()
 
     def restore(self) -> bool:
@@ -105,8 +103,11 @@ class Engine:
             self.full_needed = "restored with other lists"
         return True
 
-    def remember(self) -> None:
-        """Take from the state file what only it knows: usual size, allow list, where the database is."""
+    def remember(self) -> bool:
+        """Take from the state file what only it knows: usual size, allow list, where the database is.
+
+        False when the kernel's sets are not those that it tells of.
+        """
         saved, refused = self._state.read()
         for reason in refused:
             self._log("error", "state_refused", reason=reason)
@@ -115,6 +116,7 @@ class Engine:
                 self._total = sum(saved.content.sizes().values())
             self._allowed = saved.content.allowed
             self._store_addresses = saved.content.store_addresses
+        return saved is None or self._kernel.adopt(saved.merged())
 
     def check_kernel(self, *, thorough: bool) -> None:
         """Repair what somebody else has changed. With the database away the state file has to do."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from ipban.backends import HOSTS, NETWORKS, Backend, Delta
+from ipban.backends import HOSTS, NETWORKS, Backend, Delta, family_of
 from ipban.guards import Protected
 from ipban.model import Allowed, Change, Content, entry_width
-from ipban.packed import changed, without
+from ipban.packed import WIDTHS, changed, without
+
+# Some may be protected, and so not be there.
+_CANDIDATES = 8
 
 
 class Protection(Protocol):
@@ -19,10 +22,11 @@ class Protection(Protocol):
 class Kernel:
     """Hosts live in the kernel only; networks, which are few, are known here too."""
 
-    def __init__(self, backend: Backend, guards: Protection) -> None:
+    def __init__(self, backend: Backend, guards: Protection, families: Sequence[int] = (4, 6)) -> None:
         self.backend = backend
         self.guard_hits = 0
         self._guards = guards
+        self._families = families
         self._protected = Protected()
         self._networks: dict[str, bytes] = dict.fromkeys(NETWORKS, b"")
         self._withheld: dict[str, set[bytes]] = {name: set() for name in HOSTS}
@@ -67,6 +71,22 @@ class Kernel:
             **{name: sizes[name] - len(withheld[name]) for name in HOSTS},
             **{name: expected(name, packed) for name, packed in {**networks, **protected.networks}.items()},
         }
+
+    def adopt(self, content: Content) -> bool:
+        """Take what an earlier process has left for the content; False when it is not to be found there."""
+        samples: dict[str, bytes] = {}
+        for name in (*HOSTS, *NETWORKS):
+            chunks = content.chunks.get(name, [])
+            width = entry_width(name)
+            for chunk in chunks[:_CANDIDATES]:
+                for at in range(0, min(len(chunk), _CANDIDATES * width), width):
+                    address = chunk[at : at + WIDTHS[family_of(name)]]
+                    if name not in samples and name in self.backend.contains(address):
+                        samples[name] = address
+            if chunks and name not in samples and family_of(name) in self._families:
+                return False
+        self.backend.watch(samples)
+        return True
 
     def after(self, changes: Sequence[Change]) -> dict[str, bytes]:
         """The sets of networks that would be others after changes."""

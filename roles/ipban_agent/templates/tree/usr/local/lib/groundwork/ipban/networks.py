@@ -67,15 +67,3 @@ def pairs(found: Iterable[Range], family: int) -> bytes:
     return b"".join(
         start.to_bytes(width, "big") + (end % limit).to_bytes(width, "big") for start, end in found
     )
-
-
-def covers(found: list[Range], address: int) -> bool:
-    """Whether one of sorted, disjoint ranges has the address."""
-    low, high = 0, len(found)
-    while low < high:
-        middle = (low + high) // 2
-        if found[middle][1] <= address:
-            low = middle + 1
-        else:
-            high = middle
-    return low < len(found) and found[low][0] <= address

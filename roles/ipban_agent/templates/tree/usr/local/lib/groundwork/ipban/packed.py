@@ -7,7 +7,7 @@ many of them is done by slices. Entries are distinct and sorted, so that bytes c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Union
 
 from ipban.netlink import Buffer
@@ -68,17 +68,3 @@ def without(chunk: bytes, unwanted: Sequence[bytes]) -> tuple[bytes, list[bytes]
 
 def pack_network(network: Network) -> bytes:
     return network.network_address.packed + bytes((network.prefixlen,))
-
-
-def unpack_network(entry: bytes) -> Network:
-    return ip_network((entry[:-1], entry[-1]))
-
-
-def pack(text: str) -> tuple[int, bytes, int]:
-    """(family, address, prefix length) of a network or an address in text; raises :exc:`ValueError`."""
-    network = ip_network(text)
-    return network.version, network.network_address.packed, network.prefixlen
-
-
-def address_text(entry: bytes) -> str:
-    return str(ip_address(entry))

@@ -86,6 +86,9 @@ class Backend(Protocol):
         Only ``thorough`` costs milliseconds: it starts iptables, whose older kind changes rules unseen.
         """
 
+    def watch(self, samples: Mapping[str, bytes]) -> None:
+        """Look for these addresses, one of each set, in :meth:`intact`; a load brings its own."""
+
     def begin(self, sizes: Mapping[str, int]) -> Load:
         """Start a full load of sets that will have about ``sizes`` entries."""
 

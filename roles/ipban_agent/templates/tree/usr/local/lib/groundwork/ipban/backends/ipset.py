@@ -102,6 +102,10 @@ class IpsetBackend:
         self._seen = generation
         return True
 
+    def watch(self, samples: Mapping[str, bytes]) -> None:
+        self._samples.replace(samples)
+        self._seen = None
+
     def begin(self, sizes: Mapping[str, int]) -> Load:
         return _IpsetLoad(self, {name: sizes.get(name, 0) for name in self._active})
 

@@ -96,6 +96,10 @@ class NftBackend:
         self._seen = generation
         return True
 
+    def watch(self, samples: Mapping[str, bytes]) -> None:
+        self._samples.replace(samples)
+        self._seen = None
+
     def begin(self, sizes: Mapping[str, int]) -> Load:
         return _NftLoad(self, {name: sizes.get(name, 0) for name in self._active})
 
