@@ -254,7 +254,10 @@ from ansible_collections.groundwork.platform.plugins.module_utils.ipban.model im
     parse_request,
 )
 from ansible_collections.groundwork.platform.plugins.module_utils.ipban.plan import plan
-from ansible_collections.groundwork.platform.plugins.module_utils.ipban.system_user import UserError, acting_as
+from ansible_collections.groundwork.platform.plugins.module_utils.ipban.system_user import (
+    UserError,
+    acting_as,
+)
 from ansible_collections.groundwork.platform.plugins.module_utils.plan import Meter, reconcile
 
 try:
