@@ -117,8 +117,8 @@ options:
     type: path
   system_user:
     description:
-      - The host's user to be while connecting, for PostgreSQL's peer authentication over a socket. The module has
-        to run as root.
+      - The host's user to be while connecting, for PostgreSQL's peer authentication over a socket. The module
+        has to run as root.
       - C(become_user) would do the same where sudo lets root become that user without a terminal.
     type: str
 requirements:
