@@ -237,6 +237,8 @@ def until(holds: Callable[[], bool], limit: float) -> None:
     while not holds():
         if time.monotonic() - begun > limit:
             raise TimeoutError(f"not within {limit} s")
+        # A loop that asks all the time would take the processor that the answer needs.
+        time.sleep(0.0002)
 
 
 async def fleet() -> dict[str, float]:
