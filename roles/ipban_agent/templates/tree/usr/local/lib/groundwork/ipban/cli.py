@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ipban import build, log
-from ipban.backends import Policy
+from ipban.backends import BackendError, Policy
 from ipban.control import Control, duration
 from ipban.model import AgentError
 from ipban.settings import PATH, Settings, SettingsError, load
@@ -181,7 +181,8 @@ def _status(given: argparse.Namespace) -> int:
 
 def _test(given: argparse.Namespace) -> int:
     kernel = build.backend(load(given.settings))
-    kernel.attach()
+    if not kernel.attach():
+        raise BackendError("this host's kernel has not all sets of the ban list; `ipban status` says why")
     found = kernel.contains(ip_address(given.address).packed)
     if kernel.paused():
         print(

@@ -270,7 +270,8 @@ def _reported(what: str) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        said = " ".join(str(error).split())
+        # A server's refusal without the lines of its functions; a connection's failure has no such thing.
+        said = error.diag.message_primary or " ".join(str(error).split())
         if error.sqlstate == _FULL_LOAD_NEEDED:
             raise FullLoadNeeded(said) from error
         raise StoreError(f"{what}: {said or type(error).__name__}") from error
