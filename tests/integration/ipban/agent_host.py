@@ -65,6 +65,11 @@ mountpoint -q /var/lib/groundwork/ipban && umount /var/lib/groundwork/ipban
 rm -rf /var/lib/groundwork/ipban/* /run/groundwork-ipban/*
 """
 
+LEAVE = """
+rm -rf /etc/groundwork/ipban /opt/ipban-test /usr/local/sbin/ipban-test
+rm -f /var/lib/prometheus/node-exporter/groundwork_ipban.prom
+"""
+
 
 def neighbour(last: int, family: int = 4) -> str:
     return f"{NEIGHBOUR4}.{last}" if family == 4 else f"{NEIGHBOUR6}{last}"
@@ -91,6 +96,11 @@ class AgentHost:
         """No service, nothing in the kernel, nothing saved."""
         self.stop()
         self.host.run(CLEAR)
+
+    def leave(self) -> None:
+        """Nothing of the test on the host: those of the store look for what is not theirs."""
+        self.clear()
+        self.host.run(LEAVE)
 
     def configure(self, conninfo: str, **changes: Any) -> None:
         settings = {**SETTINGS, "store": {"conninfo": conninfo}, "backend": self.backend, **changes}

@@ -6,14 +6,26 @@ whole session and are shared: work under networks and sources of your own, or be
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
-from lab.topology import Topology
+from lab import hosts
+from lab.topology import Topology, read
 from tests.integration.support import RealHost
 
-from .stores import Store, converge
+from .stores import INVENTORY, Store, converge
+
+
+@pytest.fixture(scope="session")
+def topology() -> Iterator[Topology]:
+    """Hosts of these tests' own, in place of those that have the hosts floor."""
+    described = read(INVENTORY)
+    hosts.create(described)
+    yield described
+    if not os.environ.get("GROUNDWORK_KEEP"):
+        hosts.destroy(described)
 
 
 @pytest.fixture(scope="session")

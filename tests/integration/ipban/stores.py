@@ -13,6 +13,7 @@ import psycopg
 from tests.integration.support import Played, RealHost, play
 
 PLAYBOOK = Path(__file__).parent / "store.yml"
+INVENTORY = Path(__file__).parent / "inventory"
 PASSWORDS = {
     "reader": "only-for-the-test-reader",
     "writer": "only-for-the-test-writer",
@@ -92,4 +93,4 @@ def converge(*limit: str, state: str = "present", check: bool = False, **variabl
     """Run the role on the named hosts, with ``variables`` over :data:`VARIABLES`."""
     given = {**VARIABLES, "ipban_store_state": state, **variables}
     arguments = ["--limit", ",".join(limit), "--extra-vars", json.dumps(given)]
-    return play(PLAYBOOK, *arguments, *(["--check"] if check else []))
+    return play(PLAYBOOK, *arguments, *(["--check"] if check else []), inventory=INVENTORY)

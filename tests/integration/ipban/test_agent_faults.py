@@ -23,7 +23,7 @@ def machine(request: pytest.FixtureRequest, topology: Topology) -> Iterator[Agen
     made = AgentHost(RealHost(spec, topology), backend)
     made.prepare()
     yield made
-    made.clear()
+    made.leave()
     made.host.run("systemctl is-active --quiet nftables && systemctl restart nftables")
 
 

@@ -50,7 +50,7 @@ def machine(request: pytest.FixtureRequest, topology: Topology) -> Iterator[Agen
     made.prepare()
     made.configure("host=nowhere dbname=ipban")
     yield made
-    made.clear()
+    made.leave()
     # One test flushes all rules of the host.
     made.host.run("systemctl is-active --quiet nftables && systemctl restart nftables")
 

@@ -34,7 +34,7 @@ def machine(request: pytest.FixtureRequest, topology: Topology) -> Iterator[Agen
     made = AgentHost(RealHost(spec, topology), backend)
     made.prepare()
     yield made
-    made.clear()
+    made.leave()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from tests.integration.support import play
 
-from .stores import LOGINS, PASSWORDS, Store
+from .stores import INVENTORY, LOGINS, PASSWORDS, Store
 
 PLAYBOOK = Path(__file__).parent / "module.yml"
 Call = Callable[..., dict[str, Any]]
@@ -25,7 +25,14 @@ def call(store: Store) -> Call:
     def run(who: str = "writer", check: bool = False, **arguments: Any) -> dict[str, Any]:
         connection = {"host": "127.0.0.1", "user": LOGINS[who], "password": PASSWORDS[who]}
         given = {"module_arguments": {**connection, **arguments}}
-        played = play(PLAYBOOK, "--diff", *(["--check"] if check else []), "--extra-vars", json.dumps(given))
+        played = play(
+            PLAYBOOK,
+            "--diff",
+            *(["--check"] if check else []),
+            "--extra-vars",
+            json.dumps(given),
+            inventory=INVENTORY,
+        )
         assert PASSWORDS[who] not in played.output
         ((_name, result),) = played.results("debian13")
         return result
