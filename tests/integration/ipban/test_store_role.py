@@ -326,7 +326,8 @@ def test_a_server_elsewhere_is_used_and_its_configuration_left_alone(disposable_
         disposable_store.host.output(
             "groundwork-ipban-store dump && pg_restore --list /var/backups/groundwork-ipban-store/ipban.dump"
         )
-        assert converge(HOST, state="absent", ipban_store_remove_data=True, **elsewhere).returncode == 0
+        removed = converge(HOST, state="absent", ipban_store_remove_data=True, **elsewhere)
+        assert removed.returncode == 0, removed.output
         assert (
             disposable_store.host.output(
                 "runuser -u postgres -- psql -p 5433 -XAtc 'SELECT count(*) FROM pg_database'"
