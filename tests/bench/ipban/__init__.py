@@ -50,6 +50,9 @@ def on(host: Host) -> dict[str, Any]:
     """What the program on the host found."""
     # Its own agent would answer to the bans as well.
     prepare = (
+        # A container of the lab lets a service have no more tasks than a small fleet has connections.
+        "systemctl set-property --runtime 'system-postgresql.slice' TasksMax=infinity\n"
+        "systemctl set-property --runtime postgresql@17-main.service TasksMax=infinity\n"
         "apt-get -qq install -y --no-install-recommends ipset iptables >/dev/null\n"
         "systemctl stop groundwork-ipban.service"
     )
@@ -140,6 +143,12 @@ def change_figures(backend: str, loads: Mapping[str, Any]) -> list[Figure]:
         Figure(f"{backend}, 1M: 100 bans, commit to kernel, worst", took[-1], "ms", 100),
         Figure(
             f"{backend}, 1M: agent's memory", loads["deltas"]["rss"], "MB", budget("ipban_agent_megabytes")
+        ),
+        Figure(
+            f"{backend}, 1M: agent's memory, at most while it loads",
+            max(loads["deltas"]["rss_peak"], *loads[LARGEST]["one_shot_peak"]),
+            "MB",
+            budget("ipban_agent_megabytes"),
         ),
     ]
 

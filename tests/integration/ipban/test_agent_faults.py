@@ -172,30 +172,16 @@ def test_connections_cut_by_the_server(agent: AgentHost, store: Store) -> None:
     agent.wait_for("the ban", lambda: agent.drops(LATER), 30)
 
 
-# Cuts the agent's own connection when so many chunks have been read.
+# Cuts the agent's own connection when the first chunk has been read.
 CUT = """
-from ipban import cli, kernel, store as stores
+from ipban import cli, full_read
 
-original = kernel.Kernel.load
-def load(self, content, addresses, verify):
-    def cut():
-        connection = CONNECTION[0]
-        connection.pgconn.finish()
-        verify()
-    return original(self, content, addresses, cut)
-kernel.Kernel.load = load
-CONNECTION = []
-connect = stores.PostgresStore.connect
-def connecting(self):
-    connect(self)
-    CONNECTION[:] = [self._connection]
-stores.PostgresStore.connect = connecting
-read = stores._FullRead.counts
-def counts(self):
-    self._thread.join()
-    self._row = None
-    return read(self)
-stores._FullRead.counts = counts
+fetched = full_read.PostgresRead._of
+def cut(self, name):
+    for chunk in fetched(self, name):
+        yield chunk
+        self._connection.pgconn.finish()
+full_read.PostgresRead._of = cut
 print(json.dumps(cli.main(["--settings", "/etc/groundwork/ipban/test.json", "sync", "--full"])))
 """
 

@@ -12,10 +12,10 @@ from ipban.backends import HOSTS, NETWORKS, SETS, BackendError, Counter, Delta, 
 from ipban.guards import Protected
 from ipban.model import (
     BANNED_SETS,
+    READ_ORDER,
     Allowed,
     Change,
     Changes,
-    Content,
     FullLoadNeeded,
     Position,
     StoreError,
@@ -128,19 +128,23 @@ class FakeDatabase:
         for text in self.banned:
             name, entry = named(text)
             by_name[name].append(entry)
-        counts = {name: len(found) for name, found in by_name.items()}
-        chunks = {}
-        for name, found in by_name.items():
-            rows = sorted(found)[: len(found) - self.short if self.short else None]
-            chunks[name] = [b"".join(rows[at : at + 3]) for at in range(0, len(rows), 3)]
+        total = sum(map(len, by_name.values()))
         read = type("Read", (), {})()
-        read.content = Content(self.position, chunks, allowed(*self.allow), (b"\x0a\x00\x00\x02",))
+        read.position, read.allowed, read.store_addresses = (
+            self.position,
+            allowed(*self.allow),
+            (b"\x0a\x00\x00\x02",),
+        )
+        read.at_least = read.at_most = total
 
-        def count() -> dict[str, int]:
-            self._call("counts")
-            return counts
+        def chunks() -> Iterator[tuple[str, bytes]]:
+            for name in READ_ORDER:
+                rows = sorted(by_name[name])
+                for at in range(0, len(rows) - self.short, 3):
+                    self._call("chunk")
+                    yield name, b"".join(rows[at : min(at + 3, len(rows) - self.short)])
 
-        read.counts = count
+        read.chunks = chunks
         yield read
 
     def _call(self, name: str) -> None:

@@ -6,7 +6,7 @@ is complete and its size is usual, and is thrown away else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ipban import breaker
 from ipban.backends import HOSTS, NETWORKS, BackendError, SetFull
@@ -19,6 +19,7 @@ from ipban.model import (
     Change,
     Content,
     FullLoadNeeded,
+    FullRead,
     Position,
     Store,
     StoreError,
@@ -89,7 +90,7 @@ class Engine:
             return False
         began = self._clock()
         content = saved.merged()
-        self._kernel.load(content, self._addresses(content.store_addresses), None)
+        self._load(content.ordered(), sum(content.sizes().values()), content, None)
         self._taken(content)
         self._up_to_date(content.position)
         seconds = self._clock() - began
@@ -171,32 +172,61 @@ class Engine:
         if self._refused is not None and not self.accept and self._store.head() == self._refused:
             raise breaker.BreakerOpen(self.status.breaker_open)
         with self._store.full() as read:
-            content = read.content
-            sizes = content.sizes()
-            self.status.head = content.position.generation
-            if content.position == self._position and self._kernel.countable:
+            self.status.head = read.position.generation
+            if read.position == self._position and self._kernel.countable:
                 # The kernel is where the database is: an audit shows whether it had all of it.
                 self.check_counts()
-            self._limit(sizes)
-            try:
-                self._usual(sum(sizes.values()))
-            except breaker.BreakerOpen:
-                self._refused = content.position
-                raise
-            self._kernel.load(
-                content, self._addresses(content.store_addresses), lambda: _compare(sizes, read.counts())
+            content = Content(
+                read.position, {name: [] for name in BANNED_SETS}, read.allowed, read.store_addresses
+            )
+            self._load(
+                self._collected(read, content), read.at_most, content, lambda: self._verify(read, content)
             )
         self._taken(content)
         self._up_to_date(content.position)
         seconds = self._clock() - began
         self.status.synced("full", "ok", seconds)
         position = content.position.generation
+        sizes = content.sizes()
         self._log("notice", "full_load", reason=reason, generation=position, seconds=seconds, **sizes)
         try:
             self._state.write(content)
             self._saved()
         except StateError as error:
             self._state_failed(error)
+
+    def _load(
+        self,
+        chunks: Iterable[tuple[str, bytes]],
+        at_most: int,
+        content: Content,
+        verify: Callable[[], None] | None,
+    ) -> None:
+        addresses = self._addresses(content.store_addresses)
+        self._kernel.load(chunks, at_most, content.allowed, addresses, verify)
+
+    def _collected(self, read: FullRead, content: Content) -> Iterator[tuple[str, bytes]]:
+        """The chunks on their way to the kernel, noted in ``content``; too many end it."""
+        sizes = dict.fromkeys(BANNED_SETS, 0)
+        for name, chunk in read.chunks():
+            sizes[name] += len(chunk) // entry_width(name)
+            self._limit(sizes)
+            content.chunks[name].append(chunk)
+            yield name, chunk
+
+    def _verify(self, read: FullRead, content: Content) -> None:
+        """Refuse what is not all that the database has, or is unusually much or little."""
+        total = sum(content.sizes().values())
+        if not read.at_least <= total <= read.at_most:
+            counted = " to ".join(str(count) for count in sorted({read.at_least, read.at_most}))
+            raise StoreError(
+                f"full load: the read was short: {total} entries came, the database has {counted}"
+            )
+        try:
+            self._usual(total)
+        except breaker.BreakerOpen:
+            self._refused = content.position
+            raise
 
     def _delta(self, since: Position) -> None:
         began = self._clock()
@@ -270,12 +300,11 @@ class Engine:
     def _limit(self, sizes: Mapping[str, int]) -> None:
         hosts = sum(sizes.get(name, 0) for name in HOSTS)
         if hosts > self._settings.host_limit:
-            raise LimitError(f"{hosts} hosts are banned, host_limit is {self._settings.host_limit}")
+            raise LimitError(f"{hosts} hosts or more are banned, host_limit is {self._settings.host_limit}")
         for name in NETWORKS:
             if sizes.get(name, 0) > self._settings.network_limit:
-                raise LimitError(
-                    f"{sizes[name]} {name} are banned, network_limit is {self._settings.network_limit}"
-                )
+                limit = self._settings.network_limit
+                raise LimitError(f"{sizes[name]} {name} or more are banned, network_limit is {limit}")
 
     def _usual(self, after: int) -> None:
         if self.accept:
@@ -319,12 +348,3 @@ class Engine:
         if self.status.state_error != str(error):
             self._log("error", "state_failed", reason=error)
         self.status.state_error = str(error)
-
-
-def _compare(sizes: Mapping[str, int], counted: Mapping[str, int]) -> None:
-    """Raise :exc:`StoreError` unless everything came that the database counted by itself."""
-    wrong = [
-        f"{name}: {sizes[name]} of {counted[name]}" for name in BANNED_SETS if sizes[name] != counted[name]
-    ]
-    if wrong:
-        raise StoreError(f"full load: the read was short: {'; '.join(wrong)}")

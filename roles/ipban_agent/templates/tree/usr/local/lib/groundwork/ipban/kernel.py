@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Protocol
 
 from ipban.backends import HOSTS, NETWORKS, Backend, Delta, family_of
 from ipban.guards import Protected
-from ipban.model import Allowed, Change, Content, entry_width
+from ipban.model import READ_ORDER, Allowed, Change, Content, entry_width
 from ipban.packed import WIDTHS, changed, without
 
 # Some may be protected, and so not be there.
@@ -42,20 +43,33 @@ class Kernel:
         return {name: len(packed) // entry_width(name) for name, packed in self._networks.items()}
 
     def load(
-        self, content: Content, store_addresses: Sequence[bytes], verify: Callable[[], None] | None
+        self,
+        chunks: Iterable[tuple[str, bytes]],
+        at_most: int,
+        allowed: Allowed,
+        store_addresses: Sequence[bytes],
+        verify: Callable[[], None] | None,
     ) -> None:
-        """Fill new sets and swap them in; ``verify`` may refuse it by raising until the last moment."""
-        sizes = content.sizes()
-        protected = self._guards.protected(content.allowed, store_addresses)
+        """Fill new sets, with ``at_most`` entries, as chunks come in READ_ORDER, and swap them in.
+
+        ``verify`` may refuse it by raising until the last moment, and so may ``chunks``.
+        """
+        protected = self._guards.protected(allowed, store_addresses)
+        sizes = dict.fromkeys(READ_ORDER, 0)
         withheld: dict[str, set[bytes]] = {name: set() for name in HOSTS}
-        networks = {name: b"".join(content.chunks.get(name, ())) for name in NETWORKS}
-        load = self.backend.begin(sizes)
+        networks = dict.fromkeys(NETWORKS, b"")
+        stream = iter(chunks)
+        early = list(_until_last(stream))
+        load = self.backend.begin(_rooms(early, at_most))
         try:
-            for name in HOSTS:
-                for chunk in content.chunks.get(name, ()):
-                    kept, kept_out = without(chunk, protected.hosts.get(name, ()))
-                    withheld[name].update(kept_out)
-                    load.add(name, kept)
+            for name, chunk in chain(early, stream):
+                sizes[name] += len(chunk) // entry_width(name)
+                if name in NETWORKS:
+                    networks[name] += chunk
+                    continue
+                kept, kept_out = without(chunk, protected.hosts.get(name, ()))
+                withheld[name].update(kept_out)
+                load.add(name, kept)
             for name, packed in {**networks, **protected.networks}.items():
                 load.add(name, packed)
             if verify:
@@ -167,3 +181,22 @@ class Kernel:
     def countable(self) -> bool:
         """Whether it is known what the kernel should count."""
         return self._expected is not None
+
+
+def _until_last(stream: Iterator[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    """Everything up to the first chunk of the set that comes last, which is the largest."""
+    for name, chunk in stream:
+        yield name, chunk
+        if name == READ_ORDER[-1]:
+            return
+
+
+def _rooms(early: Sequence[tuple[str, bytes]], at_most: int) -> dict[str, int]:
+    """How many entries each set will have: of the last, all that may be left."""
+    rooms = dict.fromkeys(READ_ORDER, 0)
+    for name, chunk in early:
+        rooms[name] += len(chunk) // entry_width(name)
+    last = READ_ORDER[-1]
+    if rooms[last]:
+        rooms[last] = max(rooms[last], at_most - sum(rooms.values()) + rooms[last])
+    return rooms

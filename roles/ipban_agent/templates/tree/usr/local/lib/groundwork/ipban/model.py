@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 # The sets whose content comes from bans, as the database counts them.
 BANNED_SETS = ("hosts4", "networks4", "hosts6", "networks6")
+# In a full read the largest set comes last: it is begun when the sizes of the others are known.
+READ_ORDER = ("networks4", "networks6", "hosts6", "hosts4")
 
 
 class AgentError(Exception):
@@ -78,18 +80,27 @@ class Content:
     def sizes(self) -> dict[str, int]:
         return {name: self.size(name) for name in BANNED_SETS}
 
+    def ordered(self) -> Iterator[tuple[str, bytes]]:
+        """The chunks with the names of their sets, as a full read gives them."""
+        return ((name, chunk) for name in READ_ORDER for chunk in self.chunks.get(name, ()))
+
 
 def entry_width(name: str) -> int:
     return (4 if name.endswith("4") else 16) + name.startswith("networks")
 
 
 class FullRead(Protocol):
-    """A full read under way."""
+    """A full read under way, of one moment."""
 
-    content: Content
+    position: Position
+    allowed: Allowed
+    store_addresses: tuple[bytes, ...]
+    # How many entries there are, by what the database has counted on its own.
+    at_least: int
+    at_most: int
 
-    def counts(self) -> dict[str, int]:
-        """What the database counted by itself in the same moment, by set. May wait for it."""
+    def chunks(self) -> Iterator[tuple[str, bytes]]:
+        """Sets and sorted packed entries, in READ_ORDER. Raises :exc:`StoreError`, in the middle too."""
 
 
 class Store(Protocol):
@@ -115,4 +126,4 @@ class Store(Protocol):
         """Raises :exc:`FullLoadNeeded`."""
 
     def full(self) -> AbstractContextManager[FullRead]:
-        """Everything as of one moment; what is read stays valid, ``counts`` until the context ends."""
+        """Everything as of one moment, for as long as the context lasts."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,17 +12,15 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from ipban.full_read import PostgresRead
 from ipban.model import (
-    BANNED_SETS,
     Allowed,
     Change,
     Changes,
-    Content,
     FullLoadNeeded,
     FullRead,
     Position,
     StoreError,
-    entry_width,
 )
 
 # A delta of more rows costs more memory and time than a full load.
@@ -40,12 +37,6 @@ _CONNECTION = {
 }
 # Compiling costs these queries more than it saves.
 _SESSION = "SET jit = off; SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = '120s'"
-_PARTS = {
-    "hosts4": (4, "host"),
-    "networks4": (4, "network"),
-    "hosts6": (6, "host"),
-    "networks6": (6, "network"),
-}
 # inet_send() gives family (2 or 3), prefix length, a flag, the number of bytes, and the address.
 _ALLOWED = (
     "(SELECT coalesce(string_agg(inet_send(a.network::inet), ''), '') FROM ipban.allowed() AS a (network))"
@@ -59,6 +50,11 @@ SELECT head.generation, head.stamp::text, size.rows, {_ALLOWED},
         FROM ipban.delta(%(since)s, %(stamp)s::uuid, %(lists)s) AS d)
     END
 FROM ipban.head() AS head, LATERAL (SELECT ipban.delta_size(%(since)s) AS rows) AS size
+"""  # noqa: S608  # because all of it is written here
+
+_MOMENT = f"""
+SELECT head.generation, head.stamp::text, {_ALLOWED}, extent.at_least, extent.at_most
+FROM ipban.head() AS head, ipban.extent(%s) AS extent
 """  # noqa: S608  # because all of it is written here
 
 
@@ -153,17 +149,18 @@ class PostgresStore:
             connection = self._live()
             with connection.transaction():
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                row = connection.execute(
-                    f"SELECT generation, stamp::text, {_ALLOWED} FROM ipban.head()",  # noqa: S608
-                    binary=True,
-                ).fetchone()
+                row = connection.execute(_MOMENT, (self._lists,), binary=True).fetchone()
                 if row is None:
                     raise StoreError("full load: the database has no generation")
-                chunks = {name: self._packed(connection, name) for name in BANNED_SETS}
-                content = Content(
-                    Position(row[0], row[1]), chunks, _allowed(row[2]), self._reached(connection)
+                generation, stamp, allowed, at_least, at_most = row
+                read = PostgresRead(
+                    connection,
+                    self._lists,
+                    Position(generation, stamp),
+                    _allowed(allowed),
+                    (int(at_least), int(at_most)),
+                    self._reached(connection),
                 )
-                read = _FullRead(content, connection, self._lists)
                 try:
                     yield read
                 finally:
@@ -206,22 +203,6 @@ class PostgresStore:
             return ()
         return (ip_address(reached).packed,) if reached else ()
 
-    def _packed(self, connection: psycopg.Connection[Any], name: str) -> list[bytes]:
-        family, kind = _PARTS[name]
-        width = entry_width(name)
-        chunks: list[bytes] = []
-        query = "SELECT ipban.packed(%s, %s, %s)"
-        with connection.cursor() as cursor:
-            for (chunk,) in cursor.stream(query, (family, kind, self._lists), binary=True):
-                if not chunk or len(chunk) % width:
-                    raise StoreError(
-                        f"full load: {name} came with {len(chunk)} bytes, not a multiple of {width}"
-                    )
-                if chunks and chunks[-1][-width:] >= chunk[:width]:
-                    raise StoreError(f"full load: {name} did not come sorted")
-                chunks.append(chunk)
-        return chunks
-
     @contextmanager
     def _lost_closes(self) -> Iterator[None]:
         """After an error the connection is only kept if it still works."""
@@ -234,35 +215,6 @@ class PostgresStore:
             if broken:
                 self.close()
             raise
-
-
-class _FullRead:
-    """The database counts on its own while the kernel is being filled."""
-
-    def __init__(self, content: Content, connection: psycopg.Connection[Any], lists: list[str]) -> None:
-        self.content = content
-        self._row: Any = None
-        self._failure: Exception | None = None
-        self._thread = threading.Thread(target=self._ask, args=(connection, lists), daemon=True)
-        self._thread.start()
-
-    def _ask(self, connection: psycopg.Connection[Any], lists: list[str]) -> None:
-        query = "SELECT generation, stamp::text, hosts4, networks4, hosts6, networks6 FROM ipban.state(%s)"
-        try:
-            self._row = connection.execute(query, (lists,), binary=True).fetchone()
-        except Exception as error:  # because it is raised where it is waited for
-            self._failure = error
-
-    def counts(self) -> dict[str, int]:
-        self._thread.join()
-        if self._failure is not None:
-            raise self._failure
-        if self._row is None or Position(self._row[0], self._row[1]) != self.content.position:
-            raise StoreError("full load: the database's counts are of another generation")
-        return dict(zip(("hosts4", "networks4", "hosts6", "networks6"), self._row[2:]))
-
-    def finish(self) -> None:
-        self._thread.join()
 
 
 @contextmanager
