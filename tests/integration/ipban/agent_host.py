@@ -15,7 +15,7 @@ from tests.integration.support import RealHost
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = ROOT / "roles/ipban_agent/templates/tree/usr/local/lib/groundwork"
-PACKAGES = "python3-psycopg ipset iptables nftables iputils-ping"
+PACKAGES = "python3-psycopg ipset iptables nftables iputils-ping libfaketime"
 # The neighbour has all of these; the host is .1 of each.
 NEIGHBOUR4, NEIGHBOUR6 = "198.18.7", "2001:db8:7::"
 SETTINGS: dict[str, Any] = {
@@ -123,11 +123,11 @@ class AgentHost:
         assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def start(self) -> None:
-        """Run the service, and wait until it has synchronised for the first time."""
+    def start(self, environment: str = "") -> None:
+        """Run the service, with ``NAME=value`` words before it."""
         self.host.output(
             "mkdir -p /run/groundwork-ipban; rm -f /run/groundwork-ipban/status.json;"
-            " (setsid ipban-test --settings /etc/groundwork/ipban/test.json run"
+            f" ({environment} setsid ipban-test --settings /etc/groundwork/ipban/test.json run"
             " </dev/null >/var/log/ipban-test.log 2>&1 & echo $! >/run/ipban-test.pid)"
         )
 

@@ -186,6 +186,32 @@ def test_an_expired_ban_opens(agent: AgentHost, store: Store) -> None:
     assert agent.answers(2)
 
 
+# The clock that a person reads jumps; the one that only counts goes on, as in the kernel.
+TURNED = (
+    "LD_PRELOAD=$(echo /usr/lib/*/faketime/libfaketime.so.1) FAKETIME_TIMESTAMP_FILE=/run/faketime"
+    " FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1"
+)
+
+
+def test_a_clock_that_jumps_delays_and_opens_nothing(agent: AgentHost, store: Store) -> None:
+    agent.stop()
+    agent.host.output("echo +0 > /run/faketime")
+    agent.start(TURNED)
+    ban(store, neighbour(2))
+    wait_for_generation(agent, store)
+    real = time.time()
+    for days, other in ((400, neighbour(3)), (-400, neighbour(4)), (0, neighbour(5))):
+        agent.host.output(f"echo {days:+d}d > /run/faketime")
+        ban(store, other)
+        agent.wait_for(f"the ban after {days} days", lambda other=other: agent.drops(other), 10)
+        assert not agent.answers(2), "what was banned before stays so"
+        wait_for_generation(agent, store)
+        told = agent.status()["last_sync"]
+        assert abs(told - real - days * 86400) < 3600, "the agent has seen the jump"
+    unban(store, *map(neighbour, (2, 3, 4, 5)))
+    agent.wait_for("open again", lambda: agent.answers(2), 10)
+
+
 def test_own_addresses_and_the_database_are_never_dropped(agent: AgentHost, store: Store) -> None:
     own = [neighbour(1), neighbour(1, 6), agent.host.address, store.host.address]
     ban(store, *own, "192.0.2.1")

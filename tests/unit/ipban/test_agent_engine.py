@@ -122,6 +122,18 @@ def test_a_connection_cut_in_mid_load_changes_nothing(world: World, step: str) -
     assert world.kernel.drops(OTHER)
 
 
+def test_a_restart_without_the_database_tells_what_packets_meet(world: World) -> None:
+    world.engine.save()
+    world.database.up = False
+    engine = world.new_engine()
+    engine.start()
+    assert engine.status.generation == world.database.position.generation
+    assert engine.status.database["hosts4"] == 1
+    with pytest.raises(StoreError):
+        engine.sync()
+    assert all_dropped(world)
+
+
 def test_a_short_read_is_an_error_and_never_a_shorter_list(world: World) -> None:
     world.engine.full_needed = "test"
     world.database.short = 1

@@ -8,6 +8,8 @@ import datetime
 import gzip
 import hashlib
 import http.server
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -28,6 +30,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     files: dict[str, bytes]
     requests: list[tuple[str, int]]
+    redirects: dict[str, str]
     drip: float = 0.0
     cut: bool = False
 
@@ -36,9 +39,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        if self.path == "/redirect":
+        if self.path in self.server.redirects:
             self.send_response(302)
-            self.send_header("Location", "/feed")
+            self.send_header("Location", self.server.redirects[self.path])
             self.end_headers()
             return
         content = self.server.files.get(self.path)
@@ -98,9 +101,29 @@ class FakeStore:
 def server() -> Iterator[Server]:
     with Server(("127.0.0.1", 0), Handler) as served:
         served.files, served.requests = {"/feed": GOOD.encode()}, []
+        served.redirects = {"/redirect": "/feed"}
         threading.Thread(target=served.serve_forever, args=(0.05,), daemon=True).start()
         yield served
         served.shutdown()
+
+
+@pytest.fixture
+def secure(server: Server, feed: Feed, tmp_path: Path) -> Feed:
+    """The feed over https, with a certificate that its own file vouches for."""
+    certificate, key = tmp_path / "server.pem", tmp_path / "server.key"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
+            *("-days", "1", "-subj", "/CN=feed", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    return dataclasses.replace(feed, url=feed.url.replace("http:", "https:"))
 
 
 @pytest.fixture
@@ -274,6 +297,27 @@ def test_an_error_of_the_server_is_said(feed: Feed, found: Settings) -> None:
         feeds.run(dataclasses.replace(feed, url=feed.url + "/gone"), found, FakeStore())
     with pytest.raises(RefusedError, match="can't be fetched"):
         feeds.run(dataclasses.replace(feed, url="http://127.0.0.1:1/"), found, FakeStore())
+
+
+def test_https_needs_a_certificate_that_somebody_vouches_for(
+    secure: Feed, found: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FakeStore()
+    with pytest.raises(RefusedError, match="certificate verify failed"):
+        feeds.run(secure, found, store)
+    assert not store.calls
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "server.pem"))
+    feeds.run(secure, found, store)
+    assert len(store.calls) == 1
+
+
+def test_https_never_leads_to_http(
+    secure: Feed, server: Server, found: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "server.pem"))
+    server.redirects["/feed"] = secure.url.replace("https:", "http:")
+    with pytest.raises(RefusedError, match="must stay https"):
+        feeds.run(secure, found, FakeStore())
 
 
 def test_a_redirect_is_followed(feed: Feed, found: Settings) -> None:

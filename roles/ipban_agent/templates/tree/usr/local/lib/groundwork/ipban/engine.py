@@ -117,7 +117,15 @@ class Engine:
                 self._total = sum(saved.content.sizes().values())
             self._allowed = saved.content.allowed
             self._store_addresses = saved.content.store_addresses
-        return saved is None or self._kernel.adopt(saved.merged())
+        if saved is None:
+            return True
+        content = saved.merged()
+        if not self._kernel.adopt(content):
+            return False
+        # What packets meet already, as the operator may ask before the database is back.
+        self.status.generation, self.status.stamp = content.position.generation, content.position.stamp
+        self.status.database = content.sizes()
+        return True
 
     def check_kernel(self, *, thorough: bool) -> None:
         """Repair what somebody else has changed. With the database away the state file has to do."""
