@@ -22,7 +22,7 @@ PACKAGE = "ansible_collections.groundwork.platform.plugins"
 
 
 # Real hosts on a busy machine: a failure is tried once more, and listed as a rerun whatever comes of it.
-SECOND_TRY = ("--reruns=1", "-rR")
+SECOND_TRY = ("--reruns=1", "--rerun-show-tracebacks", "-rR")
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,28 @@ def test_a_ban_is_there_for_readers_of_its_list(either_store: Store) -> None:
     assert state[3:8] == (2, 1, 1, 1, 0)
 
 
+def test_a_full_load_is_held_against_what_writers_have_counted(either_store: Store) -> None:
+    def extent(*lists: str) -> Any:
+        return (
+            either_store.connect("reader")
+            .execute("SELECT at_least, at_most FROM ipban.extent(%s)", [list(lists)])
+            .fetchone()
+        )
+
+    ban = "SELECT ipban.ban(%s, 'a test', source => %s, list => %s)"
+    assert extent() == (0, 0)
+    either_store.call(ban, ["192.0.2.1", "192.0.2.2"], "one", "all")
+    assert extent() == (2, 2)
+    either_store.call(ban, ["192.0.2.2", "2001:db8::2", "198.51.100.0/24"], "two", "all")
+    either_store.call(ban, ["192.0.2.9"], "one", "ssh")
+    assert (extent(), extent("ssh")) == ((3, 5), (3, 6))
+    assert len(banned(either_store, "ssh")) == 5
+    either_store.call("SELECT ipban.unban(%s)", ["192.0.2.2"])
+    assert extent() == (2, 3)
+    either_store.call("SELECT ipban.withdraw('two')")
+    assert extent() == (1, 1)
+
+
 def test_an_element_twice_is_one_ban(either_store: Store) -> None:
     given = ["192.0.2.1", "192.0.2.1/32", "2001:db8::1", "2001:DB8:0::1"]
     assert either_store.call("SELECT ipban.ban(%s, 'a test')", given) == 2
