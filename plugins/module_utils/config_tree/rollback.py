@@ -142,7 +142,7 @@ class Rollback:
 
 
 def script(rollback: Rollback, name: str, directory: str, unit: str, units: str, confirmed: str) -> str:
-    """The script. ``directory`` has the kept files in ``files/``; ``confirmed`` is made when it is disarmed."""
+    """The script. ``directory`` has the kept files in ``files/``; disarming makes ``confirmed``."""
     text = _SCRIPT
     for word, value in {
         "@RESTORE@": "\n".join(f"  attempt {line}" for line in _restore(rollback, directory)),
