@@ -16,8 +16,11 @@ from tests import artifact
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = ("docs", "lab", "molecule", "plugins", "tests")
-# The program that the role ipban_agent ships.
-AGENT = str(ROOT / "roles/ipban_agent/templates/tree/usr/local/lib/groundwork")
+# Where the roles that ship a Python program of their own have it, by the name of its package.
+SHIPPED = {
+    package: str(ROOT / "roles" / role / "templates/tree/usr/local/lib/groundwork")
+    for package, role in {"ipban": "ipban_agent", "wireguard": "wireguard"}.items()
+}
 PACKAGE = "ansible_collections.groundwork.platform.plugins"
 
 
@@ -55,7 +58,7 @@ def tracked(*patterns: str) -> list[str]:
 
 
 def lint(_: Sequence[str]) -> list[Outcome]:
-    scripts = ["run", ".ci/run", *tracked("*.sh")]
+    scripts = ["run", ".ci/run", "roles/wireguard/files/groundwork-vpn", *tracked("*.sh")]
     return [
         run("lint: ruff", "ruff", "check", "."),
         run("lint: ruff format", "ruff", "format", "--check", "."),
@@ -67,9 +70,12 @@ def lint(_: Sequence[str]) -> list[Outcome]:
             "tests/parts.py",
             "tests/artifact.py",
             "tests/bench",
-            MYPYPATH=AGENT,
+            MYPYPATH=":".join(SHIPPED.values()),
         ),
-        run("lint: mypy of the ban list's agent", "mypy", "-p", "ipban", MYPYPATH=AGENT),
+        *(
+            run(f"lint: mypy of the program {package}", "mypy", "-p", package, MYPYPATH=path)
+            for package, path in SHIPPED.items()
+        ),
         run(
             "lint: mypy of the plugins",
             "mypy",

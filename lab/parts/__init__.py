@@ -37,5 +37,6 @@ def all_parts() -> tuple[Part, ...]:
     """The parts in the order in which they come up."""
     from lab.parts.hosts import Hosts
     from lab.parts.platform import Platform
+    from lab.parts.vpn import Vpn
 
-    return (Hosts(), Platform())
+    return (Hosts(), Platform(), Vpn())
