@@ -29,6 +29,7 @@ def metrics(hub: Hub) -> dict[str, float]:
 
 def test_peers_are_told_by_name(world: World, hub: Hub) -> None:
     anna = world.known["anna"]
+    anna.gets_to("tcp", SERVER[4], 443)
     before = metrics(hub)
     assert anna.reaches("tcp", SERVER[4], 443)
     anna.probe(("tcp", SERVER[4], 9000))

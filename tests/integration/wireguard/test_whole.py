@@ -211,7 +211,7 @@ def test_it_leaves_nothing(world: World, converged: Played) -> None:
 
 
 def test_two_hubs_are_one_to_the_peers(world: World) -> None:
-    """The second takes the key of the first: active and standby under one name. Then both go, with their keys."""
+    """The second takes the key of the first: active and standby of one name. Then both go with their keys."""
     gate = {"name": "hub12", "endpoint": "10.102.0.12", "addresses": ["10.202.0.1", "fd42:202::1"]}
     standby = {"name": "hub13", "endpoint": "10.102.0.12", "shared_key_with": "hub12"}
 

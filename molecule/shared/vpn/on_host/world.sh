@@ -11,12 +11,15 @@ down() {
   # A site's gateway is the host itself.
   [ ! -e /root/.config/groundwork-vpn ] || "$HERE/groundwork-vpn" remove --all 2>/dev/null
   systemctl --quiet stop 'vpn-echo-*' 2>/dev/null || true
+  # A namespace takes its time to go, and the other ends of its links with it.
+  for link in places $(ip -o link show | sed -n 's/^[0-9]*: \(p[0-9]*\)@.*/\1/p'); do
+    ip link delete dev "$link" 2>/dev/null || true
+  done
   for namespace in $(ip netns list | cut -d ' ' -f 1); do
     ip netns pids "$namespace" | xargs -r kill 2>/dev/null || true
     ip netns delete "$namespace"
   done
   ip link delete dev people 2>/dev/null || true
-  ip link delete dev places 2>/dev/null || true
   nft delete table inet people 2>/dev/null || true
   sysctl --quiet --write net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
   rm -rf "$HOMES"
