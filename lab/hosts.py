@@ -18,7 +18,7 @@ from lab.topology import Host, Network, Topology
 
 LABEL = "groundwork.digest"
 
-# The kernel's default of 128 is for one machine: each booted host takes ten, and each tunnel in user space one.
+# The default of 128 is for one machine: each booted host takes ten, and each tunnel in user space one.
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 INOTIFY_INSTANCES = 1024
 
