@@ -58,7 +58,13 @@ def tracked(*patterns: str) -> list[str]:
 
 
 def lint(_: Sequence[str]) -> list[Outcome]:
-    scripts = ["run", ".ci/run", "roles/wireguard/files/groundwork-vpn", *tracked("*.sh")]
+    scripts = [
+        "run",
+        ".ci/run",
+        "roles/wireguard/files/groundwork-vpn",
+        "molecule/shared/vpn/on_host/as",
+        *tracked("*.sh"),
+    ]
     return [
         run("lint: ruff", "ruff", "check", "."),
         run("lint: ruff format", "ruff", "format", "--check", "."),
