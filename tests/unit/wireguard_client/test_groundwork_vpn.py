@@ -104,6 +104,17 @@ def test_a_bundle_brings_its_own_key(machine: Machine) -> None:
     assert (machine.own / "tunnels/dev-gate").read_text().strip() == public_of(key("bundle"))
 
 
+def test_a_bundle_brings_its_own_key_for_later_configurations_too(machine: Machine) -> None:
+    machine.does("install", str(machine.given(comment=f"PrivateKey = {key('bundle')}")))
+    comment = f"# PrivateKey = PRIVATE_KEY\n# PublicKey = {public_of(key('bundle'))}"
+    machine.does("install", str(machine.given(comment=comment, interface="ListenPort = 51999")))
+    installed = machine.tunnel("dev-gate").read_text()
+    assert "ListenPort = 51999" in installed
+    assert installed.count(f"PrivateKey = {key('bundle')}") == 1
+    other = machine.given(comment=f"# PrivateKey = PRIVATE_KEY\n# PublicKey = {key('somebody')}")
+    assert "there is no key on this device yet" in machine.refuses("install", str(other))
+
+
 def test_a_configuration_for_another_key_is_refused(machine: Machine) -> None:
     public = machine.does("key")
     other = machine.given(comment=f"# PublicKey = {key('other')}")
