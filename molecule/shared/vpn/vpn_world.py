@@ -22,10 +22,10 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "molecule" / "hosts" / "tests"))
 
 from attack import Target as Target  # noqa: E402  # because the other folder has to be on the path
-from attack import find  # noqa: E402
-from vpn_matrix import Place, Question, allowed, questions  # noqa: E402
+from attack import find  # noqa: E402  # because the other folder has to be on the path
+from vpn_matrix import Place, Question, allowed, questions  # noqa: E402  # because of the same
 
-from lab.process import podman, run  # noqa: E402
+from lab.process import podman, run  # noqa: E402  # because of the same
 
 POLICY = (
     *("wireguard_environment", "wireguard_interface", "wireguard_groups", "wireguard_hubs"),

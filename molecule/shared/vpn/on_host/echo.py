@@ -28,7 +28,7 @@ async def serve(ports: list[int]) -> None:
     loop = asyncio.get_running_loop()
     for port in ports:
         # One socket for each family: the answer has to come from the address that was asked.
-        for family, everywhere in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104
+        for family, everywhere in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104  # because all the host's addresses are asked
             await asyncio.start_server(talk, everywhere, port, family=family, backlog=1024)
             datagrams = socket.socket(family, socket.SOCK_DGRAM)
             if family == socket.AF_INET6:
