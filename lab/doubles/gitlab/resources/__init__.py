@@ -1,0 +1,43 @@
+"""The routes, one file per subject; importing this package registers them."""
+
+from lab.doubles.gitlab.resources import (
+    ci,
+    enterprise,
+    groups,
+    instance,
+    integrations,
+    jobs,
+    members,
+    namespaces,
+    project_lists,
+    projects,
+    protections,
+    repositories,
+    runners,
+    sections,
+    shares,
+    tokens,
+    users,
+    variables,
+)
+
+__all__ = [
+    "ci",
+    "enterprise",
+    "groups",
+    "instance",
+    "integrations",
+    "jobs",
+    "members",
+    "namespaces",
+    "project_lists",
+    "projects",
+    "protections",
+    "repositories",
+    "runners",
+    "sections",
+    "shares",
+    "tokens",
+    "users",
+    "variables",
+]

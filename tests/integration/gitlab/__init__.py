@@ -1,0 +1,1 @@
+"""Groups and projects as code, against the double of GitLab."""
