@@ -36,6 +36,7 @@ class Part(Protocol):
 def all_parts() -> tuple[Part, ...]:
     """The parts in the order in which they come up."""
     from lab.parts.hosts import Hosts
+    from lab.parts.kubernetes import Kubernetes, Programs
     from lab.parts.platform import Platform
 
-    return (Hosts(), Platform())
+    return (Programs(), Hosts(), Platform(), Kubernetes())
