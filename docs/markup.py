@@ -86,10 +86,10 @@ class _Links(LinkProvider):
     def plugin_option_like_link(
         self,
         plugin: dom.PluginIdentifier,
-        entrypoint: str | None,  # noqa: ARG002 - the base class calls it so
-        what: object,  # noqa: ARG002 - the base class calls it so
+        entrypoint: str | None,  # noqa: ARG002  # because the base class calls it so
+        what: object,  # noqa: ARG002  # because the base class calls it so
         name: list[str],
-        current_plugin: bool,  # noqa: ARG002 - the base class calls it so
+        current_plugin: bool,  # noqa: ARG002  # because the base class calls it so
     ) -> str | None:
         page = self._page(plugin.type, plugin.fqcn)
         return None if page is None else f"{page}#{heading_anchor(name[0])}"

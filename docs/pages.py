@@ -157,7 +157,7 @@ def _render(template: str, path: str, sources: Sources, **variables: Any) -> str
     def plugin_text(text: str, plugin: Plugin) -> str:
         return markup.to_markdown(text, plugin.kind, plugin.name, link)
 
-    environment = jinja2.Environment(  # noqa: S701 - the output is Markdown; markup.escape does what it needs
+    environment = jinja2.Environment(  # noqa: S701  # because the output is Markdown; markup.escape does what it needs
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -221,7 +221,7 @@ def yaml_block(name: str, value: Any) -> str:
 class _Dumper(yaml.SafeDumper):
     """Lists indented below their key and texts of several lines as blocks, as the house style has it."""
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - the base class calls it so
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002  # because the base class calls it so
         super().increase_indent(flow, False)
 
 

@@ -84,7 +84,7 @@ class Playbook:
 
 def load(path: Path) -> Any:
     """The YAML document in ``path``."""
-    return yaml.load(path.read_text(), _Loader)  # noqa: S506 - it is the safe loader, with tags made harmless
+    return yaml.load(path.read_text(), _Loader)  # noqa: S506  # because it is the safe loader, with tags made harmless
 
 
 def options(raw: Mapping[str, Any] | None) -> tuple[Option, ...]:

@@ -9,6 +9,7 @@ import resource
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from lab import images, paths
 from lab.process import podman, run
@@ -16,6 +17,10 @@ from lab.progress import step
 from lab.topology import Host, Network, Topology
 
 LABEL = "groundwork.digest"
+
+# The default of 128 is for one machine: each booted host takes ten, and each tunnel in user space one.
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_INSTANCES = 1024
 
 # One process for all that a fresh host needs before SSH: wait for the boot, let the lab's key in,
 # and hand out the host key over a channel that nobody can stand in the middle of.
@@ -60,11 +65,19 @@ def create(topology: Topology) -> list[str]:
         if actual.get(host.container) != State(host.digest, True) or host.address not in known
     ]
     if stale:
+        _let_hosts_watch_files()
         with step(f"booting {', '.join(host.name for host in stale)}"), ThreadPoolExecutor() as pool:
             keys = list(pool.map(lambda host: _boot(host, actual.get(host.container)), stale))
         _remember(stale, keys)
         _forget_facts(stale)
     return [host.name for host in stale]
+
+
+def _let_hosts_watch_files() -> None:
+    """Until the machine's next boot. Where that is not allowed, a few hosts still fit."""
+    with contextlib.suppress(OSError):
+        if int(INOTIFY.read_text()) < INOTIFY_INSTANCES:
+            INOTIFY.write_text(f"{INOTIFY_INSTANCES}\n")
 
 
 def destroy(topology: Topology) -> None:

@@ -16,8 +16,11 @@ from tests import artifact
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = ("docs", "lab", "molecule", "plugins", "tests")
-# The program that the role ipban_agent ships.
-AGENT = str(ROOT / "roles/ipban_agent/templates/tree/usr/local/lib/groundwork")
+# Where the roles that ship a Python program of their own have it, by the name of its package.
+SHIPPED = {
+    package: str(ROOT / "roles" / role / "templates/tree/usr/local/lib/groundwork")
+    for package, role in {"ipban": "ipban_agent", "wireguard": "wireguard"}.items()
+}
 PACKAGE = "ansible_collections.groundwork.platform.plugins"
 
 
@@ -55,7 +58,13 @@ def tracked(*patterns: str) -> list[str]:
 
 
 def lint(_: Sequence[str]) -> list[Outcome]:
-    scripts = ["run", ".ci/run", *tracked("*.sh")]
+    scripts = [
+        "run",
+        ".ci/run",
+        "roles/wireguard/files/groundwork-vpn",
+        "molecule/shared/vpn/on_host/as",
+        *tracked("*.sh"),
+    ]
     return [
         run("lint: ruff", "ruff", "check", "."),
         run("lint: ruff format", "ruff", "format", "--check", "."),
@@ -67,9 +76,12 @@ def lint(_: Sequence[str]) -> list[Outcome]:
             "tests/parts.py",
             "tests/artifact.py",
             "tests/bench",
-            MYPYPATH=AGENT,
+            MYPYPATH=":".join(SHIPPED.values()),
         ),
-        run("lint: mypy of the ban list's agent", "mypy", "-p", "ipban", MYPYPATH=AGENT),
+        *(
+            run(f"lint: mypy of the program {package}", "mypy", "-p", package, MYPYPATH=path)
+            for package, path in SHIPPED.items()
+        ),
         run(
             "lint: mypy of the plugins",
             "mypy",
@@ -147,26 +159,30 @@ def integration(arguments: Sequence[str]) -> list[Outcome]:
 
 
 def molecule(arguments: Sequence[str]) -> list[Outcome]:
-    """All scenarios, or those named, over one pool of hosts that is fresh at the start."""
+    """All scenarios, or those named, each over a pool of hosts that is fresh at the start."""
     found = {path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")} - {"default"}
     unknown = set(arguments) - found
     if unknown:
         raise SystemExit(f"test molecule {' '.join(unknown)}: must be of {', '.join(sorted(found))}")
-    scenarios = [f"--scenario-name={name}" for name in arguments or sorted(found)]
     inventory = str(ROOT / "molecule" / "inventory")
-    return [
+    outcomes = [
         run(
             "molecule: no hosts of an earlier run", "python", "-m", "lab", "destroy", "--inventory", inventory
-        ),
-        run(
-            f"molecule: {', '.join(arguments or sorted(found))}",
-            "molecule",
-            "test",
-            "--no-command-borders",
-            *scenarios,
-            MOLECULE_GLOB="molecule/*/molecule.yml",
-        ),
+        )
     ]
+    # A pool for each: it boots in seconds, and what one scenario leaves on purpose is no riddle to the next.
+    for name in arguments or sorted(found):
+        outcomes.append(
+            run(
+                f"molecule: {name}",
+                "molecule",
+                "test",
+                "--no-command-borders",
+                f"--scenario-name={name}",
+                MOLECULE_GLOB="molecule/*/molecule.yml",
+            )
+        )
+    return outcomes
 
 
 PARTS: dict[str, Callable[[Sequence[str]], list[Outcome]]] = {

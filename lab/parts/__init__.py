@@ -38,5 +38,6 @@ def all_parts() -> tuple[Part, ...]:
     from lab.parts.hosts import Hosts
     from lab.parts.kubernetes import Kubernetes, Programs
     from lab.parts.platform import Platform
+    from lab.parts.vpn import Vpn
 
-    return (Programs(), Hosts(), Platform(), Kubernetes())
+    return (Programs(), Hosts(), Platform(), Vpn(), Kubernetes())

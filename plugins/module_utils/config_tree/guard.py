@@ -9,7 +9,7 @@ script. The timer survives a reboot: its clock starts again. The state of a guar
 is the name of one file in its directory and changes by rename only, so the
 confirmation and the timer can't both win::
 
-    armed -> disarmed          confirmed, everything is removed
+    armed -> disarmed          confirmed, everything is removed; :data:`CONFIRMED` tells who asks again
     armed -> firing -> fired   put back, remembered until a run has reported it
 """
 
@@ -27,6 +27,7 @@ from .files import Files
 from .rollback import Rollback, script, service, timer
 
 ROLLBACK = "/var/lib/groundwork/rollback"
+CONFIRMED = "/run/groundwork-rollback"
 UNITS = "/etc/systemd/system"
 ARMED = "armed"
 FIRING = "firing"
@@ -106,7 +107,9 @@ class Sentry:
         self.files.make_parents(f"{self.directory}/files/x", 0o700)
         for number, entry in rollback.kept().items():
             self.files.write(replace(entry, path=f"{self.directory}/files/{number}"))
-        text = script(rollback, self.name, self.directory, self.unit, UNITS)
+        confirmed = f"{CONFIRMED}/{self.name}"
+        self.files.remove(confirmed)
+        text = script(rollback, self.name, self.directory, self.unit, UNITS, confirmed)
         self._write(f"{self.directory}/rollback.sh", text, 0o700)
 
     def _install_units(self, seconds: int) -> None:

@@ -21,6 +21,7 @@ umask 022
 dir=@DIRECTORY@
 unit=@UNIT@
 units=@UNITS@
+confirmed=@CONFIRMED@
 failed=0
 
 attempt() {
@@ -70,6 +71,8 @@ fire() {
 
 disarm() {
   if mv -T -- "$dir/armed" "$dir/disarmed" 2>/dev/null; then
+    # For whoever asks again because this answer got lost.
+    mkdir -p -- "$(dirname -- "$confirmed")" && : >"$confirmed"
     clean_units
     rm -rf -- "$dir"
     echo disarmed
@@ -138,8 +141,8 @@ class Rollback:
         return {str(number): entry for number, entry in enumerate(leaves)}
 
 
-def script(rollback: Rollback, name: str, directory: str, unit: str, units: str) -> str:
-    """The script; ``directory`` holds the kept files in ``files/``."""
+def script(rollback: Rollback, name: str, directory: str, unit: str, units: str, confirmed: str) -> str:
+    """The script. ``directory`` has the kept files in ``files/``; disarming makes ``confirmed``."""
     text = _SCRIPT
     for word, value in {
         "@RESTORE@": "\n".join(f"  attempt {line}" for line in _restore(rollback, directory)),
@@ -148,6 +151,7 @@ def script(rollback: Rollback, name: str, directory: str, unit: str, units: str)
         "@PATH@": SEARCH_PATH,
         "@DIRECTORY@": shlex.quote(directory),
         "@UNITS@": shlex.quote(units),
+        "@CONFIRMED@": shlex.quote(confirmed),
         "@UNIT@": shlex.quote(unit),
     }.items():
         text = text.replace(word, value)

@@ -17,6 +17,7 @@ from ansible.utils.display import Display
 display = Display()
 
 _DIRECTORY = "/var/lib/groundwork/rollback"
+_CONFIRMED = "/run/groundwork-rollback"
 _DEFAULT_SECONDS = 60
 _CONNECT_SECONDS = 8
 _PAUSE_SECONDS = 1
@@ -38,8 +39,10 @@ class Confirmation:
         deadline = time.monotonic() + self._seconds
         with self._fresh_connections():
             state, problem = self._until("disarm", ("disarmed", "firing", "fired", ""), deadline)
-            # A repeated request finds nothing: the first one was carried out, only its answer was lost.
-            if state == "disarmed" or (state == "" and problem is not None):
+            if state == "":
+                # It may be gone because it was disarmed and only the answer was lost: that leaves a trace.
+                state, problem = self._until("disarm", ("disarmed", "firing", "fired", ""), deadline)
+            if state == "disarmed":
                 result["guard"] = "confirmed"
                 return
             self._rolled_back(result, problem)
@@ -98,8 +101,12 @@ class Confirmation:
     def _ask(self, verb: str) -> str:
         """The answer of the rollback script on the host, empty without one. Raises :exc:`AnsibleError`."""
         script = shlex.quote(f"{_DIRECTORY}/{self._name}/rollback.sh")
+        confirmed = shlex.quote(f"{_CONFIRMED}/{self._name}")
         # Privileges are asked for like for any task: a change that breaks sudo is not confirmed either.
-        answer = self._action._low_level_execute_command(f"test ! -e {script} || /bin/sh {script} {verb}")
+        answer = self._action._low_level_execute_command(
+            f"if test -e {script}; then /bin/sh {script} {verb};"
+            f" elif test {verb} = disarm && test -e {confirmed}; then echo disarmed; fi"
+        )
         if answer["rc"] != 0:
             raise AnsibleError(f"{answer['stdout']}{answer['stderr']}".strip())
         return str(answer["stdout"]).replace("\r\n", "\n").strip()

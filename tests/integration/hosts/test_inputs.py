@@ -28,10 +28,13 @@ def header(path: Path, key: str) -> str:
     return found[1].strip()
 
 
+# By the first word of a role's name.
+PLAYBOOKS = {"host": "hosts", "ipban": "ipban", "wireguard": "vpn"}
+
+
 def playbook(path: Path) -> Path:
     """The playbook of the floor that the file's role is of."""
-    floor = "hosts" if header(path, "role").startswith("host_") else header(path, "role").split("_")[0]
-    return ROOT / "playbooks" / f"{floor}.yml"
+    return ROOT / "playbooks" / f"{PLAYBOOKS[header(path, 'role').split('_')[0]]}.yml"
 
 
 def one_of_each_role() -> list[Path]:
@@ -58,7 +61,7 @@ def refused(one_host: RealHost, tmp_path_factory: pytest.TempPathFactory) -> Pla
     facts = folder / "facts"
     facts.mkdir()
     gathered = play(
-        ROOT / "playbooks" / "site.yml",
+        ROOT / "playbooks" / "hosts.yml",
         *("--tags", "always", "--limit", one_host.name),
         ANSIBLE_CACHE_PLUGIN_CONNECTION=str(facts),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
@@ -39,7 +40,8 @@ class Action:
 
     def _low_level_execute_command(self, command):
         self.commands.append((command, dict(self._connection.options)))
-        answer = next(self.answers[command.rpartition(" ")[2]])
+        (verb,) = re.findall(r"rollback\.sh (\w+);", command)
+        answer = next(self.answers[verb])
         if isinstance(answer, Exception):
             raise answer
         return {"rc": 1 if answer == "sudo: no" else 0, "stdout": answer, "stderr": ""}
@@ -67,7 +69,7 @@ def test_a_new_connection_confirms():
     action = Action(disarm=["disarmed\r\n"])
     assert confirm(action) == {"guard": "confirmed", "changed": True, "paths": ["/etc/a"]}
     command, options = action.commands[0]
-    assert command.endswith("/bin/sh /var/lib/groundwork/rollback/demo/rollback.sh disarm")
+    assert "then /bin/sh /var/lib/groundwork/rollback/demo/rollback.sh disarm;" in command
     assert options["ssh_args"].startswith("-o ControlPath=none ")
     assert action._connection.resets == 1
     assert action._connection.options["ssh_args"] == "-o ControlPersist=60s"
@@ -79,7 +81,11 @@ def test_a_connection_that_takes_a_while_confirms():
 
 
 def test_an_answer_that_was_lost_counts():
-    assert confirm(Action(disarm=[LOST, ""]))["guard"] == "confirmed"
+    assert confirm(Action(disarm=["", "disarmed"]))["guard"] == "confirmed"
+    action = Action(disarm=[LOST, "disarmed"])
+    assert confirm(action)["guard"] == "confirmed"
+    (asked, _options) = action.commands[-1]
+    assert asked.endswith("test -e /run/groundwork-rollback/demo; then echo disarmed; fi")
 
 
 def test_broken_privileges_do_not_confirm():
@@ -108,7 +114,7 @@ def test_the_rollback_can_be_quicker(state):
 
 
 def test_a_guard_that_vanished_confirms_nothing():
-    result = confirm(Action(disarm=[""], collect=[""]))
+    result = confirm(Action(disarm=[LOST, ""], collect=[""]))
     assert "removed by somebody else" in result["msg"]
 
 

@@ -36,7 +36,14 @@ def host(tmp_path):
                     type(entry)(**{**entry.__dict__, "path": f"{self.directory}/files/{number}"})
                 )
             (self.directory / "armed").write_text("changed: things\n")
-            text = script(plan, "demo", str(self.directory), "unit-demo", str(tmp_path / "units"))
+            text = script(
+                plan,
+                "demo",
+                str(self.directory),
+                "unit-demo",
+                str(tmp_path / "units"),
+                str(tmp_path / "confirmed/demo"),
+            )
             self.script.write_text(text.replace(SEARCH_PATH, f"{tmp_path}/bin:{SEARCH_PATH}"))
 
         @property
@@ -134,6 +141,7 @@ def test_a_disarmed_guard_puts_nothing_back(host):
     assert host.verb("collect").stdout == "armed\n"
     assert host.verb("disarm").stdout == "disarmed\n"
     assert not host.directory.exists()
+    assert (host.root / "confirmed/demo").exists(), "for whoever did not get the answer"
     assert host.verb("disarm").stdout == ""
     assert "nothing is armed" in host.verb().stdout
     assert host.files.read(host.path("new")) is not None
@@ -144,6 +152,7 @@ def test_a_fired_guard_can_not_be_disarmed_and_is_collected_once(host):
     host.arm({"new": None})
     host.verb()
     assert host.verb("disarm").stdout == "fired\n"
+    assert not (host.root / "confirmed").exists()
     collected = host.verb("collect").stdout.splitlines()
     assert collected[:2] == ["fired", "changed: things"]
     assert collected[2].startswith("put back at ")

@@ -182,13 +182,13 @@ class FakeKernel:
         self.rules = True
         return whole
 
-    def intact(self, *, thorough: bool) -> bool:  # noqa: ARG002
+    def intact(self, *, thorough: bool) -> bool:  # noqa: ARG002  # because the engine calls it so
         return self.rules and bool(self.sets)
 
     def watch(self, samples: Mapping[str, bytes]) -> None:
         self.watched = dict(samples)
 
-    def begin(self, sizes: Mapping[str, int]) -> FakeLoad:  # noqa: ARG002
+    def begin(self, sizes: Mapping[str, int]) -> FakeLoad:  # noqa: ARG002  # because the engine calls it so
         self._step("begin")
         return FakeLoad(self)
 

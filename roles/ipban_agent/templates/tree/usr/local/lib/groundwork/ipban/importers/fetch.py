@@ -63,7 +63,7 @@ def _published(feed: Feed, deadline: float) -> str:
 
 
 def _get(url: str, headers: dict[str, str], limit: int, deadline: float) -> tuple[bytes | None, Validators]:
-    request = urllib.request.Request(url, headers={"User-Agent": _AGENT})  # noqa: S310 - settings allow no other scheme
+    request = urllib.request.Request(url, headers={"User-Agent": _AGENT})  # noqa: S310  # because settings allow no other scheme
     for name, value in headers.items():
         if value:
             request.add_header(name, value)

@@ -1,0 +1,1 @@
+"""The hub's own program: it keeps the kernel's WireGuard, routes and firewall equal to one settings file."""
