@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from lab.kubernetes import build
 from tests import artifact
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -198,6 +199,8 @@ def main(arguments: Sequence[str]) -> int:
     if wanted:
         outcomes = PARTS[wanted](rest)
     else:
+        # Minutes of compiling, beside what mostly waits; the tests of Kubernetes wait for what is left.
+        build.start()
         outcomes = [
             outcome for name, part in PARTS.items() if name not in SIDE_BY_SIDE for outcome in part(rest)
         ]
