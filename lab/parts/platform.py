@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 
 from lab import paths
+from lab.kubernetes import client
 from lab.parts import Row
 from lab.process import CommandError
 from lab.topology import Topology
@@ -48,4 +50,25 @@ class Addons:
         """Nothing outlives the cluster."""
 
     def status(self, topology: Topology) -> list[Row]:
-        return []
+        if topology.cluster is None:
+            return []
+        host = topology.cluster.host
+        kubeconfig = paths.kubeconfig(host.network.name)
+        if not kubeconfig.exists() or not client.is_ready(kubeconfig):
+            return []
+        get = ("get", "configmap", "groundwork-addons", "--namespace=groundwork-system")
+        told = client.kubectl(kubeconfig, *get, "--ignore-not-found", "--output=json")
+        entries = (
+            {} if not told else {name: json.loads(text) for name, text in json.loads(told)["data"].items()}
+        )
+        runs = ", ".join(
+            f"{name} {entry['version']} {entry['state']}" for name, entry in sorted(entries.items())
+        )
+        return [
+            Row(
+                "(addons)",
+                host.address,
+                runs or "none",
+                "ansible-playbook playbooks/kubernetes.yml --check --diff",
+            )
+        ]
