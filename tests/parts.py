@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lab.kubernetes import build
-from tests import artifact
+from tests import artifact, tools
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = ("docs", "lab", "molecule", "plugins", "tests")
@@ -76,6 +76,7 @@ def lint(_: Sequence[str]) -> list[Outcome]:
             "docs",
             "tests/parts.py",
             "tests/artifact.py",
+            "tests/tools.py",
             "tests/bench",
             MYPYPATH=":".join(SHIPPED.values()),
         ),
@@ -136,8 +137,15 @@ def sanity(arguments: Sequence[str]) -> list[Outcome]:
     ]
 
 
+def with_tools() -> str:
+    """PATH with the programs that tests of rules need; says why, where one can't be had."""
+    for why in tools.ensure().values():
+        print(f"tests that need it are skipped: {why}", flush=True)
+    return tools.search_path()
+
+
 def unit(arguments: Sequence[str]) -> list[Outcome]:
-    return [run("unit: pytest", "pytest", "tests/unit", *arguments)]
+    return [run("unit: pytest", "pytest", "tests/unit", *arguments, PATH=with_tools())]
 
 
 def docs(_: Sequence[str]) -> list[Outcome]:
@@ -156,7 +164,8 @@ def docs(_: Sequence[str]) -> list[Outcome]:
 
 
 def integration(arguments: Sequence[str]) -> list[Outcome]:
-    return [run("integration: pytest", "pytest", *SECOND_TRY, "tests/integration", *arguments)]
+    command = ("pytest", *SECOND_TRY, "tests/integration", *arguments)
+    return [run("integration: pytest", *command, PATH=with_tools())]
 
 
 def molecule(arguments: Sequence[str]) -> list[Outcome]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
+from typing import Any
 
 from lab.kubernetes import build
 from lab.kubernetes.node_files import REGISTRY
@@ -40,8 +41,13 @@ class Image:
         return f"{REGISTRY}/{self.name}:{self.tag}"
 
     @cached_property
-    def layer(self) -> bytes:
-        return _tar({self.name: self.program})
+    def layers(self) -> tuple[bytes, ...]:
+        return (tar({self.name: self.program}),)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How a container of it is started."""
+        return {"Entrypoint": [f"/{self.name}"], "User": f"{USER}:{USER}", "WorkingDir": "/"}
 
     @cached_property
     def configuration(self) -> bytes:
@@ -49,9 +55,11 @@ class Image:
             "architecture": "amd64",
             "os": "linux",
             "created": "1970-01-01T00:00:00Z",
-            "config": {"Entrypoint": [f"/{self.name}"], "User": f"{USER}:{USER}", "WorkingDir": "/"},
-            "rootfs": {"type": "layers", "diff_ids": [_digest(self.layer)]},
-            "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "groundwork lab"}],
+            "config": self.settings,
+            "rootfs": {"type": "layers", "diff_ids": [_digest(layer) for layer in self.layers]},
+            "history": [
+                {"created": "1970-01-01T00:00:00Z", "created_by": "groundwork lab"} for _layer in self.layers
+            ],
         }
         return json.dumps(document).encode()
 
@@ -73,24 +81,25 @@ def of_registry() -> tuple[Image, ...]:
 def archive(image: Image) -> bytes:
     """The image as a file that ``podman load`` and ``ctr images import`` read."""
     name = f"{hashlib.sha256(image.configuration).hexdigest()}.json"
-    manifest = [{"Config": name, "RepoTags": [image.reference], "Layers": ["layer.tar"]}]
+    layers = {f"layer{index or ''}.tar": layer for index, layer in enumerate(image.layers)}
+    manifest = [{"Config": name, "RepoTags": [image.reference], "Layers": list(layers)}]
     files = {"manifest.json": json.dumps(manifest).encode(), name: image.configuration}
-    return _tar({**files, "layer.tar": image.layer})
+    return tar({**files, **layers})
 
 
 def push(image: Image, registry: str) -> None:
     """Put the image into the registry at ``registry`` (a URL); what it has already is not sent again."""
     base = f"{registry}/v2/{image.name}"
     described = []
-    for kind, content in ((CONFIGURATION, image.configuration), (LAYER, image.layer)):
+    for kind, content in ((CONFIGURATION, image.configuration), *((LAYER, layer) for layer in image.layers)):
         digest = _digest(content)
         described.append({"mediaType": kind, "size": len(content), "digest": digest})
         if _request("HEAD", f"{base}/blobs/{digest}", missing=True)[0] == HTTPStatus.NOT_FOUND:
             _, location = _request("POST", f"{base}/blobs/uploads/")
             joint = "&" if "?" in location else "?"
             _request("PUT", f"{location}{joint}digest={digest}", content, "application/octet-stream")
-    configuration, layer = described
-    manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": configuration, "layers": [layer]}
+    configuration, *layers = described
+    manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": configuration, "layers": layers}
     _request("PUT", f"{base}/manifests/{image.tag}", json.dumps(manifest).encode(), MANIFEST)
 
 
@@ -117,12 +126,12 @@ def _digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def _tar(files: Mapping[str, bytes]) -> bytes:
+def tar(files: Mapping[str, bytes]) -> bytes:
     """The same bytes for the same content, so that an image keeps its digest."""
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
+    with tarfile.open(fileobj=packed, mode="w") as archive:
         for name, content in sorted(files.items()):
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(content), 0o755
-            tar.addfile(entry, io.BytesIO(content))
+            archive.addfile(entry, io.BytesIO(content))
     return packed.getvalue()

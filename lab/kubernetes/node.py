@@ -13,7 +13,16 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from lab import hosts, paths
-from lab.kubernetes import build, capacity, certificates, client, components, images, node_files
+from lab.kubernetes import (
+    build,
+    capacity,
+    certificates,
+    client,
+    components,
+    images,
+    ipban_image,
+    node_files,
+)
 from lab.kubernetes.images import Image
 from lab.kubernetes.node_files import DATA, PROGRAMS, File
 from lab.process import CommandError, run
@@ -49,7 +58,7 @@ def up(cluster: Cluster) -> bool:
     with step("bringing the cluster's images"):
         for image in images.of_cluster().values():
             _import(host, image)
-        for image in images.of_registry():
+        for image in (*images.of_registry(), ipban_image.image()):
             images.push(image, f"http://{host.address}:{node_files.REGISTRY_PORT}")
     with step("waiting for the nodes and the cluster's DNS"):
         _apply_manifests(kubeconfig)
@@ -117,7 +126,7 @@ def _describe(host: Host, keys: Path) -> dict[PurePosixPath, File]:
 
 
 def _digest(files: Mapping[PurePosixPath, File]) -> str:
-    hashed = hashlib.sha256(build.digest().encode())
+    hashed = hashlib.sha256((build.digest() + ipban_image.digest()).encode())
     for path, file in sorted(files.items()):
         hashed.update(f"{path} {file.mode} {len(file.content)}\n".encode() + file.content)
     for manifest in sorted(MANIFESTS.iterdir()):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from . import health, inventory, objects, releases
 from .api import METADATA_ONLY, ApiError
@@ -30,8 +30,15 @@ class ApplyError(Exception):
         self.evidence = list(evidence)
 
 
+class StoppedError(Exception):
+    """The run may not go on: somebody else may be at work by now."""
+
+
 class Applying:
-    """One item on its way. former: our record of it; release: Helm's newest revision, as they were."""
+    """One item on its way. former: our record of it; release: Helm's newest revision, as they were.
+
+    stopped: says why nothing more may be changed; empty while it may.
+    """
 
     def __init__(
         self,
@@ -40,7 +47,9 @@ class Applying:
         former: Optional[Record],
         release: Optional[Release],
         say: Say,
+        stopped: Callable[[], str] = lambda: "",
     ) -> None:
+        self._stopped = stopped
         self._cluster = cluster
         self._prepared = prepared
         self._item = prepared.item
@@ -51,28 +60,30 @@ class Applying:
         self._objects: List[Ref] = []
         self._crds: List[Ref] = []
         self._released = False
+        self._noted = Record(APPLYING)
 
     def run(self) -> Record:
         """Everything; the record of it. ApplyError says why it failed, and what it is back to."""
         record = self._record(APPLYING)
         earlier = self._former.objects if self._former is not None else ()
-        # Noted before it is made: what an interrupted run leaves is known to the next one.
-        own = tuple(
-            self._cluster.located(thing).text()
-            for thing in self._plain()
-            if self._cluster.kinds.knows(thing["apiVersion"], thing["kind"])
-        )
-        self._write(replace(record, objects=tuple(sorted({*earlier, *own}))))
+        self._note(replace(record, objects=earlier))
         try:
             self._before()
+            self._hold()
             revision = self._main()
+            self._hold()
             self._after()
-        except (StepError, HelmError, ApiError, AddonError, health.NotReadyError) as error:
-            raise self._failed(error, record) from error
+            self._hold()
+        except StoppedError as error:
+            raise ApplyError(
+                str(error), [], "it is left as it is, and the next run goes on from there"
+            ) from error
+        except Exception as error:  # pylint: disable=broad-except  # whatever it is, nothing stays half applied
+            raise self._failed(error) from error
         gone = [objects.ref_from(text) for text in earlier if objects.ref_from(text) not in self._objects]
         try:
-            self._cluster.delete(gone[::-1], self._timeout, self._say)
-        except (StepError, ApiError) as error:
+            self._cluster.delete(gone[::-1], self._item.id, self._timeout, self._say)
+        except (StepError, ApiError, AddonError) as error:
             raise ApplyError(
                 f"what it has no more is still there: {error}", [], "the rest is applied"
             ) from error
@@ -85,6 +96,23 @@ class Applying:
         )
         self._write(record)
         return record
+
+    def _hold(self) -> None:
+        if self._stopped():
+            raise StoppedError(self._stopped())
+
+    def _note(self, record: Record) -> None:
+        """Note what is about to be made: what a run leaves that fails or is killed the next one knows."""
+        own = {
+            self._cluster.located(thing).text()
+            for thing in self._plain()
+            if self._cluster.kinds.knows(thing["apiVersion"], thing["kind"])
+        }
+        crds = {*record.crds, *(ref.text() for ref in self._crds)}
+        noted = replace(record, objects=tuple(sorted({*record.objects, *own})), crds=tuple(sorted(crds)))
+        if noted != self._noted:
+            self._write(noted)
+            self._noted = noted
 
     def _write(self, record: Record) -> None:
         inventory.write(self._cluster.api, self._item.id, record)
@@ -101,7 +129,8 @@ class Applying:
             chart,
             item.entry.release if item.released else "",
             home,
-            former.revision if former is not None else 0,
+            # The last that was good: what it was before we came, where we adopt it.
+            former.revision if former is not None else self._release.deployed if self._release else 0,
             (),
             former.crds if former is not None else (),
             item.entry.crds.keep,
@@ -130,6 +159,8 @@ class Applying:
         if definitions:
             self._say(f"defining {len(definitions)} kinds")
             self._crds = cluster.define(definitions, id_, item.entry.crds.keep, self._timeout)
+            # Its own objects may be of these kinds.
+            self._note(self._noted)
         self._objects += cluster.apply(objects.in_order(item.before), id_, self._timeout)
 
     def _main(self) -> int:
@@ -148,8 +179,9 @@ class Applying:
         if release is not None and release.pending:
             self._say(f"recovering the release, which is {release.status}")
             releases.mark_failed(self._cluster.api, where, release.revision)
-            if release.deployed:
-                helm.rollback(where, release.deployed, item.entry.timeout)
+            good = self._good()
+            if good:
+                helm.rollback(where, good, item.entry.timeout)
         self._released = True
         digest = item.digest(self._prepared.step.chart_digest, helm.version[0])
         helm.upgrade(where, self._prepared.path, item.values, {LABEL: digest}, item.entry.timeout)
@@ -181,48 +213,54 @@ class Applying:
         if item.is_addon:
             health.wait(cluster.api, cluster.kinds, item.entry.health, left(), self._say)
 
-    def _failed(self, error: Exception, record: Record) -> ApplyError:
+    def _failed(self, error: Exception) -> ApplyError:
         """Say why, go back to what was good, and note it."""
-        item = self._item
-        evidence = (
-            health.evidence(self._cluster.api, record.namespace, record.release) if self._released else []
-        )
+        item, record = self._item, self._noted
+        secrets = [value for data in item.secrets.values() for value in data.values()]
+        reason = objects.hidden(str(error) or type(error).__name__, secrets)
+        found = health.evidence(self._cluster.api, record.namespace, record.release) if self._released else []
+        evidence = [objects.hidden(line, secrets) for line in found]
+        if self._stopped():
+            return ApplyError(f"{reason}; {self._stopped()}", evidence, "it is left as it is")
         outcome = "nothing of its release was changed"
         revision = record.revision
         if self._released:
-            outcome, revision = self._back()
-        known = {*(self._former.objects if self._former is not None else ())}
-        known |= {ref.text() for ref in self._objects}
-        crds = tuple(sorted({*record.crds, *(ref.text() for ref in self._crds)}))
+            outcome, revision = self._back(record.revision)
+            outcome = objects.hidden(outcome, secrets)
+        if self._objects:
+            outcome += f"; {len(self._objects)} objects beside it stay as they were applied"
         try:
-            self._write(
-                replace(record, state=FAILED, revision=revision, objects=tuple(sorted(known)), crds=crds)
-            )
+            self._write(replace(record, state=FAILED, revision=revision))
         except (ApiError, AddonError) as lost:
             outcome += f"; and that could not be noted: {lost}"
-        return ApplyError(_text(error, item.secrets), evidence, outcome)
+        return ApplyError(reason, evidence, outcome)
 
-    def _back(self) -> Tuple[str, int]:
-        helm, where, good = self._cluster.helm, target(self._item), self._good()
-        self._say("going back" if good else "taking it away again")
+    def _back(self, last: int) -> Tuple[str, int]:
+        """What it is back to, and the revision to go back to next time. last: the one of this time."""
+        helm, where = self._cluster.helm, target(self._item)
         try:
+            good = self._good()
+            if not good and last:
+                # It was good once, and its volumes may be in it.
+                return f"its revision {last} is gone, and so its release is left as it is", last
+            self._say("going back" if good else "taking it away again")
             if good:
                 helm.rollback(where, good, self._item.entry.timeout)
                 return f"rolled back to revision {good}", self._newest()
             helm.uninstall(where, self._item.entry.timeout)
             return "there was no good release to go back to: its release is removed", 0
-        except (HelmError, ApiError) as error:
-            return f"and it could not be rolled back: {error}", 0
+        except (HelmError, ApiError, AddonError, OSError) as error:
+            return f"and it could not be rolled back: {error}", last
 
     def _good(self) -> int:
-        """The newest revision from before this run that was good; 0 where there was none."""
-        return self._release.deployed if self._release is not None else 0
+        """The newest revision from before this run that was good; 0 where there was none.
 
-
-def _text(error: Exception, secrets: Mapping[str, Mapping[str, str]]) -> str:
-    """The error without values of Secrets, should an answer quote one."""
-    text = str(error)
-    hidden: Dict[str, None] = {value: None for data in secrets.values() for value in data.values() if value}
-    for value in hidden:
-        text = text.replace(value, objects.HIDDEN)
-    return text
+        After a run that failed it is what our record says: Helm calls deployed what never got ready.
+        """
+        former, release = self._former, self._release
+        if release is None:
+            return 0
+        if former is None or former.state == READY or not former.revision:
+            return release.deployed
+        kept = self._cluster.api.get(releases.path(target(self._item), former.revision))
+        return former.revision if kept is not None else release.deployed

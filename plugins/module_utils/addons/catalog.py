@@ -69,7 +69,7 @@ def parse(document: Json, folder: str) -> Entry:
         folder=folder,
         category=document["category"],
         description=document["description"],
-        kubernetes=document["kubernetes"],
+        kubernetes=document.get("kubernetes", ""),
         chart=Chart(**chart) if chart is not None else None,
         manifests=Manifests(**document["manifests"]) if "manifests" in document else None,
         release=document.get("release", ""),
@@ -77,7 +77,13 @@ def parse(document: Json, folder: str) -> Entry:
         needs=tuple(document.get("needs", ())),
         provides=tuple(document.get("provides", ())),
         conflicts=tuple(document.get("conflicts", ())),
-        crds=Crds(crds["from"], crds.get("keep", True), crds.get("values", {}), tuple(crds.get("files", ()))),
+        crds=Crds(
+            crds["from"],
+            crds.get("keep", True),
+            crds.get("values", {}),
+            tuple(crds.get("files", ())),
+            tuple(crds.get("groups", ())),
+        ),
         waits=tuple(_probe(probe, home) for probe in document.get("waits", ())),
         health=tuple(_probe(probe, home) for probe in document.get("health", ())),
         secrets=tuple(
@@ -89,6 +95,11 @@ def parse(document: Json, folder: str) -> Entry:
         free_form=tuple(document.get("values_free_form", ())),
         required_values=tuple(document.get("values_required", ())),
         timeout=seconds(document.get("timeout", "5m")),
+        maintained=document.get("maintained", True),
+        retired=document.get("retired", False),
+        successors=tuple(document.get("successors", ())),
+        note=document.get("note", ""),
+        default_ingress_class=document.get("default_ingress_class", ""),
     )
 
 

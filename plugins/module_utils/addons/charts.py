@@ -13,6 +13,7 @@ import shutil
 import tarfile
 import tempfile
 import threading
+import zlib
 from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 from ansible.module_utils.urls import open_url
@@ -36,6 +37,7 @@ class Store:
     """Files by their digest below a folder of the controller: charts as .tgz, manifests as .yml."""
 
     def __init__(self, cache: str, mirror: str, helm: Helm) -> None:
+        self._cache = cache
         self._folder = os.path.join(cache, "charts")
         self._mirror = mirror.rstrip("/")
         self._helm = helm
@@ -76,11 +78,14 @@ class Store:
 
     def fetch(self, entry: Entry) -> str:
         """Bring the entry's file into the cache; its digest. NoSourceError says what to set."""
-        os.makedirs(self._folder, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
-            found = self._bring(entry, folder)
-            digest = of_file(found)
-            os.replace(found, self.path(entry, digest))
+        try:
+            os.makedirs(self._folder, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+                found = self._bring(entry, folder)
+                digest = of_file(found)
+                os.replace(found, self.path(entry, digest))
+        except OSError as error:
+            raise AddonError([f"k8s_addons_cache is {self._cache}: {error}"]) from error
         return digest
 
     def _bring(self, entry: Entry, folder: str) -> str:
@@ -217,8 +222,12 @@ def _keys(files: Mapping[str, bytes], prefix: str) -> ChartKeys:
             if folder.count("/") == prefix.count("/") + 2:
                 name = str(_yaml(files, folder, "Chart.yaml").get("name"))
                 subcharts[names.get(name, name)] = _keys(files, folder)
-    schema = files.get(f"{prefix}values.schema.json")
-    return ChartKeys(_yaml(files, prefix, "values.yaml"), json.loads(schema) if schema else {}, subcharts)
+    name = f"{prefix}values.schema.json"
+    try:
+        schema = json.loads(files.get(name) or b"{}")
+    except ValueError as error:
+        raise AddonError([f"{name} is no JSON: {error}"]) from error
+    return ChartKeys(_yaml(files, prefix, "values.yaml"), schema, subcharts)
 
 
 def _yaml(files: Mapping[str, bytes], prefix: str, name: str) -> Dict[str, Any]:
@@ -227,8 +236,11 @@ def _yaml(files: Mapping[str, bytes], prefix: str, name: str) -> Dict[str, Any]:
 
 def _read(path: str) -> Dict[str, bytes]:
     """Small files of a chart that say what it is, without the folder at the top; charts in it too."""
-    with open(path, "rb") as opened:
-        return dict(_members(opened.read()))
+    try:
+        with open(path, "rb") as opened:
+            return dict(_members(opened.read()))
+    except (EOFError, OSError, tarfile.TarError, zlib.error) as error:
+        raise AddonError([f"{path} is no chart: {error}"]) from error
 
 
 def _members(content: bytes) -> Iterator[Tuple[str, bytes]]:

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import Callable, Iterable, List, Mapping, Optional, Sequence, Tuple
+from functools import partial
+from typing import Callable, Iterable, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
 from . import catalog, charts, documents, objects
-from .api import Api, ApiError, Kinds
+from .api import Api, ApiError, Kinds, UnreachableError, passing
 from .desired import Item
 from .helm import Helm, Target
 from .layers import merge
 from .model import AddonError, Json
 from .objects import Ref
 
-# Answers that come while webhooks and aggregated APIs are starting; 404 where a kind is not served yet.
-_PASSING = (404, 409, 429, 500, 502, 503, 504)
 _PAUSE = 0.5
+_Found = TypeVar("_Found")
 
 
 class StepError(Exception):
@@ -51,45 +51,46 @@ class Cluster:
 
     def apply(self, things: Iterable[Json], addon: str, timeout: float, keep: bool = False) -> List[Ref]:
         """Apply objects in order, and wait for what serves or admits them while it is starting."""
-        done: List[Ref] = []
         deadline = time.monotonic() + timeout
-        for thing in things:
-            while True:
-                try:
-                    ref = self.located(thing)
-                    self.api.apply(self.kinds.path(ref), objects.owned(thing, addon, keep))
-                    break
-                except ApiError as error:
-                    if error.status not in _PASSING or time.monotonic() >= deadline:
-                        raise StepError(f"{objects.ref(thing).title()}: {error.message}") from error
-                    time.sleep(_PAUSE)
-            done.append(ref)
-        return done
+        return [_patiently(partial(self._apply, thing, addon, keep), thing, deadline) for thing in things]
+
+    def _apply(self, thing: Json, addon: str, keep: bool) -> Ref:
+        ref = self.located(thing)
+        self.api.apply(self.kinds.path(ref), objects.owned(thing, addon, keep))
+        return ref
 
     def define(self, definitions: Sequence[Json], addon: str, keep: bool, timeout: float) -> List[Ref]:
         """Apply definitions of custom resources, and wait until their kinds are served."""
         done = self.apply(definitions, addon, timeout, keep)
         deadline = time.monotonic() + timeout
         for definition, ref in zip(definitions, done):
-            while not _established(self.get(ref)):
+            while not _established(_patiently(partial(self.get, ref), definition, deadline)):
                 if time.monotonic() >= deadline:
                     raise StepError(f"{ref.title()} was not established within {timeout:.0f} s")
                 time.sleep(_PAUSE / 5)
             self.kinds.learn(definition)
         return done
 
-    def delete(self, refs: Sequence[Ref], timeout: float, say: Callable[[str], None]) -> None:
-        """Delete objects, and wait until they are gone: who has a finalizer on them has to do its part."""
+    def delete(self, refs: Sequence[Ref], addon: str, timeout: float, say: Callable[[str], None]) -> None:
+        """Delete objects, and wait until they are gone: who has a finalizer on them has to do its part.
+
+        What is somebody else's by now stays, and so do namespaces and volumes.
+        """
+        deadline = time.monotonic() + timeout
         left: List[Tuple[Ref, str]] = []
         for ref in refs:
-            if self.kinds.knows(ref.api_version, ref.kind):
+            if ref.kind not in objects.STAYING and self.kinds.knows(ref.api_version, ref.kind):
                 path = self.kinds.path(ref)
-                if self.api.delete(path):
+                if _patiently(partial(self._delete, ref, path, addon, say), {}, deadline, ref.title()):
                     left.append((ref, path))
-        deadline = time.monotonic() + timeout
         told = ""
         while left:
-            held = [(ref, path, found) for ref, path in left for found in [self.api.get(path)] if found]
+            held = [
+                (ref, path, found)
+                for ref, path in left
+                for found in [_patiently(partial(self.api.get, path), {}, deadline, ref.title())]
+                if found
+            ]
             left = [(ref, path) for ref, path, _found in held]
             if not held:
                 return
@@ -102,6 +103,16 @@ class Cluster:
                 say(text)
                 told = text
             time.sleep(_PAUSE)
+
+    def _delete(self, ref: Ref, path: str, addon: str, say: Callable[[str], None]) -> bool:
+        """Whether it is on its way out. Somebody may take it over between the look and the deletion."""
+        found = self.api.get(path)
+        if found is None:
+            return False
+        if objects.owner(found) != addon:
+            say(f"{ref.title()} is of {objects.owner(found) or 'nobody of ours'} by now, and stays")
+            return False
+        return self.api.delete(path, found["metadata"]["resourceVersion"])
 
     def definitions(self, item: Item, path: str) -> List[Json]:
         """The definitions of custom resources that the engine applies for an item."""
@@ -116,7 +127,8 @@ class Cluster:
             return [thing for thing in manifests(path) if objects.is_crd(thing)]
         if crds.source == "chart":
             rendered = self.render(item, path, crds.values, with_crds=True)
-            return [thing for thing in rendered if objects.is_crd(thing)]
+            found = [thing for thing in rendered if objects.is_crd(thing)]
+            return [thing for thing in found if not crds.groups or thing["spec"]["group"] in crds.groups]
         return []
 
     def render(
@@ -128,6 +140,25 @@ class Cluster:
             target(item), path, values, self.api.version(), self.kinds.api_versions(), with_crds
         )
         return objects.from_manifest(text, f"the chart of {item.id}")
+
+
+def _patiently(
+    action: Callable[[], _Found], thing: Mapping[str, object], deadline: float, title: str = ""
+) -> _Found:
+    """What the action comes to, asked again while the API, or a webhook behind it, is not ready to answer.
+
+    404 where a kind is not served yet, 409 where somebody else has written at the same time.
+    """
+    while True:
+        try:
+            return action()
+        except (ApiError, UnreachableError) as error:
+            worth = passing(error) or (isinstance(error, ApiError) and error.status in (404, 409))
+            if not worth or time.monotonic() >= deadline:
+                why = error.message if isinstance(error, ApiError) else str(error)
+                name = title or objects.ref(thing).title()
+                raise StepError(f"{name}: {objects.quotable(why, thing)}") from error
+            time.sleep(_PAUSE)
 
 
 def manifests(path: str) -> List[Json]:

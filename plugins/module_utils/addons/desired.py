@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-from . import catalog, charts, digest, layers, lock, objects, resolve
+from . import catalog, charts, checks, digest, layers, lock, objects, resolve
 from .model import AddonError, Entry, Json
 
 MONITORING = ".monitoring"
@@ -97,10 +97,18 @@ def build(
                 items[item.id] = item
         except AddonError as error:
             wrong.extend(error.reasons)
+    wrong.extend(checks.violations([_asked(item, items) for item in items.values() if item.is_addon]))
     if wrong:
         raise AddonError(wrong)
     order = resolve.ordered({item.id: item.needs for item in items.values()})
     return {name: items[name] for name in order}
+
+
+def _asked(item: Item, items: Mapping[str, Item]) -> checks.Asked:
+    """An addon with its monitors and alerts."""
+    monitoring = items.get(f"{item.id}{MONITORING}")
+    watched = monitoring.after if monitoring is not None else ()
+    return checks.Asked(item.entry, item.values, (*item.before, *item.after, *watched))
 
 
 def pod_security(entries: Any) -> Dict[str, str]:
@@ -140,17 +148,11 @@ def merged_values(entry: Entry, settings: Settings) -> Dict[str, Any]:
     wrong.extend(
         f"k8s_addons_values.{entry.id}.{path} is missing: {entry.id} can't do without, see its README.md"
         for path in entry.required_values
-        if _at(merged, path) in (None, "", [], {})
+        if layers.at(merged, path) in (None, "", [], {})
     )
     if wrong:
         raise AddonError(wrong)
     return merged
-
-
-def _at(values: Any, path: str) -> Any:
-    for key in layers.split_path(path):
-        values = values.get(key) if isinstance(values, Mapping) else None
-    return values
 
 
 def _items(
@@ -163,6 +165,12 @@ def _items(
 ) -> List[Item]:
     values = merged_values(entry, settings)
     patches: Mapping[str, Any] = settings.resources.get(entry.id) or {}
+    literal = layers.secrets_in(patches)
+    if literal:
+        raise AddonError(
+            f"k8s_addons_resources.{entry.id}.{path} is a secret: it must not be among the objects"
+            for path in literal
+        )
     before, left = objects.overlaid(catalog.objects(entry, "policies"), patches)
     after, also = objects.overlaid(catalog.objects(entry, "resources"), patches)
     monitors = [*catalog.objects(entry, "monitors"), *catalog.alerts(entry)]
@@ -176,7 +184,7 @@ def _items(
         "values": values,
         "before": before,
         "after": after,
-        "crds": [crds.source, crds.keep, crds.values, catalog.crd_files(entry)],
+        "crds": [crds.source, crds.keep, crds.values, catalog.crd_files(entry), crds.groups],
         "pod_security": level,
         "secrets": digest.of_secrets(secrets, entry.id),
         "release": [entry.release, entry.namespace.name if entry.namespace else ""],

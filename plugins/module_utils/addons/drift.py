@@ -60,13 +60,16 @@ def of_step(cluster: Cluster, prepared: Prepared, release: Optional[Release]) ->
 
 def of_removal(cluster: Cluster, item: str, record: Record, release: Optional[Release]) -> List[Difference]:
     """What removing would take away."""
-    refs = [objects.ref_from(text) for text in record.objects]
+    refs = [ref for ref in map(objects.ref_from, record.objects) if ref.kind not in objects.STAYING]
     if release is not None:
         held = releases.read(cluster.api, Target(release.name, release.namespace), release.revision)
         refs += [_ref(cluster, thing, release.namespace) for thing in releases.manifest(held, item)]
     found = []
+    own = set(record.objects)
     for ref in refs:
         live = cluster.get(ref)
+        if live is not None and ref.text() in own and objects.owner(live) != item:
+            continue
         shown = objects.difference(live, None, ref.title()) if live is not None else None
         if shown is not None:
             found.append(Difference(item, "delete", ref.title(), shown))
@@ -76,11 +79,14 @@ def of_removal(cluster: Cluster, item: str, record: Record, release: Optional[Re
 def of_live(cluster: Cluster, item: Item, record: Record, release: Optional[Release]) -> List[Difference]:
     """Where live objects are not what was applied last: somebody has changed or deleted them."""
     found: List[Difference] = []
-    for thing in [*item.before, *item.after]:
+    secrets = [objects.secret(name, _home(item), data) for name, data in item.secrets.items()]
+    compared = set()
+    for thing in [*secrets, *item.before, *item.after]:
         found += _one(cluster, item.id, objects.owned(thing, item.id), {})
-    for text in record.crds:
-        ref = objects.ref_from(text)
-        if cluster.get(ref) is None:
+        compared.add(_located(cluster, thing))
+    # What the item's file brought is there or not; the file itself may be in no cache any more.
+    for ref in map(objects.ref_from, (*record.crds, *record.objects)):
+        if ref not in compared and cluster.get(ref) is None:
             shown = {"before_header": f"{ref.title()} (before)", "after_header": f"{ref.title()} (create)"}
             found.append(
                 Difference(item.id, "create", ref.title(), {**shown, "before": "", "after": "is missing\n"})
@@ -128,7 +134,7 @@ def _one(cluster: Cluster, item: str, wanted: Json, former: Mapping[str, object]
         after = cluster.api.apply(path, wanted, dry_run=True)
     except ApiError as error:
         if error.status != 404:
-            return [_refused(item, title, error.message)]
+            return [_refused(item, title, objects.quotable(error.message, wanted))]
         # Its namespace or its kind will be there by then.
         live, after = None, wanted
     if former and live is not None:
@@ -137,6 +143,14 @@ def _one(cluster: Cluster, item: str, wanted: Json, former: Mapping[str, object]
     if shown is None:
         return []
     return [Difference(item, "create" if live is None else "update", title, shown)]
+
+
+def _located(cluster: Cluster, thing: Json) -> Ref:
+    try:
+        return cluster.located(thing)
+    except ApiError:
+        # Its kind is gone, and so is it.
+        return objects.ref(thing)
 
 
 def _refused(item: str, title: str, why: str) -> Difference:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from ..plan import DELETE, UPDATE, Change, Meter
-from . import desired, drift, inventory, plan, prepare, remove, report, schedule
+from . import checks, desired, drift, inventory, plan, prepare, remove, report, schedule
 from .apply import ApplyError, Applying
 from .cluster import Cluster
 from .inventory import Record, Release, State
@@ -85,6 +85,11 @@ class Run:
         for line in report.table(self.addons) if not self.options.check else ():
             self.say(line)
         return self._result(changes, differences, planned.kept)
+
+    @property
+    def warnings(self) -> List[str]:
+        """What the selection has that should not stay; nothing is refused for it."""
+        return checks.warnings(item.entry for item in self.items.values() if item.is_addon)
 
     def drifted(self) -> Json:
         """Compare live objects with what was applied; nothing is changed."""
@@ -207,8 +212,12 @@ class Run:
                 )
             if planned != known:
                 ready = self._prepare(planned, state)
-            self._schedule(self._startable(planned, ready), planned, ready, state, lambda: not lease.lost)
-            if self.absent and not self.failures:
+
+            def stopped() -> str:
+                return f"the run has lost its lease: {lease.lost}" if lease.lost else ""
+
+            self._schedule(self._startable(planned, ready), planned, ready, state, stopped)
+            if self.absent and not self.failures and not stopped():
                 api.delete(inventory.CONFIG_MAP)
 
     def _schedule(
@@ -217,7 +226,7 @@ class Run:
         planned: Planned,
         ready: Mapping[str, prepare.Prepared],
         state: State,
-        may_start: Callable[[], bool],
+        stopped: Callable[[], str],
     ) -> None:
         applied = [step.item for step in steps if step.kind != DELETE]
         graph = plan.schedule(applied, self.items, planned.removed, self._first(planned, applied))
@@ -229,10 +238,11 @@ class Run:
             if name in removed:
                 if record is not None:
                     release = _of_record(record, state)
-                    remove.remove(self.cluster, name, record, release, self.options.remove_crds, say)
+                    crds = self.options.remove_crds
+                    remove.remove(self.cluster, name, record, release, crds, say, stopped)
                 return
             release = self._release(ready[name].item, state)
-            Applying(self.cluster, ready[name], record, release, say).run()
+            Applying(self.cluster, ready[name], record, release, say, stopped).run()
 
         def tell(event: schedule.Event) -> None:
             name = event.item
@@ -253,7 +263,7 @@ class Run:
         for name, needs in graph.items():
             if needs and name not in removed:
                 self.say(f"{name}: waiting for {', '.join(needs)}")
-        schedule.run(graph, work, self.options.workers, tell, may_start)
+        schedule.run(graph, work, self.options.workers, tell, stopped)
 
     def _failed(self, event: schedule.Event, version: str, seconds: Optional[float]) -> None:
         blocked = event.kind == "blocked"
@@ -312,6 +322,7 @@ class Run:
             "diff": list(differences),
             "addons": self.addons,
             "unselected": list(kept),
+            "warnings": self.warnings,
             "stats": {**self.meter.stats(), "processes": self.cluster.helm.processes},
         }
         if self.failures:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from .api import Api, ApiError, Kinds
+from .api import Api, ApiError, Kinds, UnreachableError, passing
 from .model import AddonError, Json, Probe
 from .objects import Ref
 
@@ -29,7 +29,13 @@ def wait(api: Api, kinds: Kinds, probes: Sequence[Probe], timeout: float, say: C
     for probe in probes:
         pause, told = _SHORTEST, ""
         while True:
-            holds, why = check(api, kinds, probe)
+            try:
+                holds, why = check(api, kinds, probe)
+            except (ApiError, UnreachableError) as error:
+                # An API server that restarts says nothing about the addon.
+                if not passing(error):
+                    raise
+                holds, why = False, str(error)
             if holds:
                 break
             if why != told:
@@ -95,8 +101,10 @@ def deployment(thing: Optional[Json]) -> Verdict:
 
 
 def statefulset(thing: Optional[Json]) -> Verdict:
-    """All replicas are new ones and available."""
-    return _rolled_out(thing, _replicas(thing), "updatedReplicas", "availableReplicas")
+    """All replicas are available, and new ones, unless replacing them is left to people."""
+    strategy = (((thing or {}).get("spec") or {}).get("updateStrategy") or {}).get("type")
+    updated = "availableReplicas" if strategy == "OnDelete" else "updatedReplicas"
+    return _rolled_out(thing, _replicas(thing), updated, "availableReplicas")
 
 
 def daemonset(thing: Optional[Json]) -> Verdict:

@@ -22,6 +22,8 @@ OLDEST: Version = (3, 17, 0)
 HISTORY = 5
 # What a process may take beyond what Helm was given, in seconds: it ends by itself before.
 GRACE = 30
+# Helm ends with the run that started it: it would go on beside the next run, which takes it for gone.
+LEASH = ("--pdeathsig", "KILL", "--")
 _VERSION = re.compile(r"v\d+\.\d+\.\d+")
 
 
@@ -45,6 +47,8 @@ class Helm:
         if found is None:
             raise AddonError([f"k8s_addons_helm is {binary}: no such program; Helm 3.17 or later is needed"])
         self.binary = found
+        leash = shutil.which("setpriv")
+        self._command = [leash, *LEASH, found] if leash is not None else [found]
         self.processes = 0
         self._lock = threading.Lock()
         self._cache = cache
@@ -80,11 +84,14 @@ class Helm:
             if said is None:
                 raise AddonError([f"k8s_addons_helm is {self.binary}: it does not tell a version of Helm"])
             known = {**known, key: said[0]}
-            os.makedirs(self._cache, exist_ok=True)
             part = f"{path}.{os.getpid()}"
-            with open(part, "w", encoding="utf-8") as opened:
-                json.dump(known, opened)
-            os.replace(part, path)
+            try:
+                os.makedirs(self._cache, exist_ok=True)
+                with open(part, "w", encoding="utf-8") as opened:
+                    json.dump(known, opened)
+                os.replace(part, path)
+            except OSError as error:
+                raise AddonError([f"k8s_addons_cache is {self._cache}: {error}"]) from error
         return known[key]
 
     def upgrade(
@@ -188,7 +195,8 @@ class Helm:
             self.processes += 1
         try:
             done = subprocess.run(
-                [self.binary, *arguments],
+                [*self._command, *arguments],
+                env=environment(os.environ),
                 input=stdin if stdin is not None else "",
                 capture_output=True,
                 text=True,
@@ -200,6 +208,13 @@ class Helm:
         if done.returncode != 0:
             raise HelmError(_last_words(done.stderr or done.stdout))
         return done.stdout
+
+
+def environment(given: Mapping[str, str]) -> Dict[str, str]:
+    """What Helm sees of ours: nothing that leads it to another cluster or login than the engine's."""
+    leading = ("HELM_KUBE", "HELM_NAMESPACE")
+    kept = {key: value for key, value in given.items() if not key.startswith(leading)}
+    return {**kept, "HELM_DRIVER": "secret", "HELM_DEBUG": "false"}
 
 
 def _last_words(text: str) -> str:

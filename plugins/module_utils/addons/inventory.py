@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Dict, Iterable, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from .api import MERGE, METADATA_ONLY, Api
 from .digest import LABEL
-from .model import Json
-from .objects import namespace
+from .model import AddonError, Json
+from .objects import namespace, ref_from
 
 NAMESPACE = "groundwork-system"
 NAME = "groundwork-addons"
@@ -88,15 +88,32 @@ def read(api: Api) -> State:
 
 
 def parse_records(config_map: Optional[Mapping[str, Any]]) -> Dict[str, Record]:
-    """Records by item. What a later version of the engine has added is left aside."""
-    known = set(Record.__dataclass_fields__)
+    """Records by item. What a later version of the engine has added is left aside.
+
+    AddonError where somebody has edited one so that it can't be read: to guess would install it once more.
+    """
     found: Dict[str, Record] = {}
+    wrong: List[str] = []
     for item, text in ((config_map or {}).get("data") or {}).items():
-        given = {key: value for key, value in json.loads(text).items() if key in known}
-        for key in ("objects", "crds", "needs"):
-            given[key] = tuple(given.get(key, ()))
-        found[item] = Record(**given)
+        try:
+            found[item] = _record(json.loads(text))
+        except (AttributeError, TypeError, ValueError) as error:
+            wrong.append(
+                f"the ConfigMap {NAMESPACE}/{NAME} has a record of {item} that can't be read ({error}): "
+                "put it back, or take its key out; its release is adopted then"
+            )
+    if wrong:
+        raise AddonError(wrong)
     return found
+
+
+def _record(document: Mapping[str, Any]) -> Record:
+    given = {key: value for key, value in document.items() if key in Record.__dataclass_fields__}
+    for key in ("objects", "crds", "needs"):
+        given[key] = tuple(given.get(key, ()))
+    for text in (*given["objects"], *given["crds"]):
+        ref_from(text)
+    return Record(**given)
 
 
 def parse_releases(items: Iterable[Mapping[str, Any]]) -> Dict[Tuple[str, str], Release]:

@@ -19,7 +19,16 @@ _SECRET_KEY = re.compile(
 _REFERENCE_KEY = re.compile(r"(existing|ref$|refs$|name$|file$|path$|automount)", re.IGNORECASE)
 # Environment variables and Grafana's files: whoever reads the value looks elsewhere for the secret.
 _REFERENCE_VALUE = re.compile(r"^\$(\{[A-Za-z_][A-Za-z0-9_]*\}|\([A-Za-z_][A-Za-z0-9_]*\)|__\w+\{[^}]+\})$")
-_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+# A number that is one is only ever a password: others count things.
+_PASSWORD_KEY = re.compile(r"(passwords?|passwd|passphrase)$", re.IGNORECASE)
+# What is given to programs: --password=..., and a user's password in an address.
+_ARGUMENT = re.compile(r"--?([A-Za-z][\w-]*)=(.+)", re.DOTALL)
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:(?P<password>[^/\s@]+)@", re.IGNORECASE)
+# Secrets wherever they stand: private keys, Slack's webhooks, tokens of Telegram, AWS, GitHub, GitLab, Vault.
+_KNOWN_VALUE = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|hooks\.slack\.com/services/\w+/\w+/\w|\bxox[abpr]-[0-9A-Za-z-]{10}"
+    r"|\b[0-9]{8,10}:[\w-]{35}\b|\b(AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[opsu]_\w{36}|\bglpat-[\w-]{20}|\bhvs\.[\w-]{24}"
+)
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> Dict[str, Any]:
@@ -52,6 +61,13 @@ def split_path(path: str) -> Tuple[str, ...]:
     return tuple(part.replace("\\.", ".") for part in re.split(r"(?<!\\)\.", path))
 
 
+def at(values: Any, path: str) -> Any:
+    """The value at a path; ``None`` where there is none."""
+    for key in split_path(path):
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values
+
+
 def secrets_in(values: Any, path: str = "") -> List[str]:
     """Paths of values that are secrets, by their key or by what they are. References to secrets are none."""
     return list(_secrets(values, path))
@@ -62,8 +78,14 @@ def _secrets(value: Any, path: str) -> Iterator[str]:
         here = f"{path}.{key}" if path and not key.startswith("[") else f"{path}{key}"
         if isinstance(below, (Mapping, list)):
             yield from _secrets(below, here)
-        elif isinstance(below, str) and below and _is_secret(key, below):
+        elif _is_secret(_named(value, key), below):
             yield here
+
+
+def _named(around: Any, key: str) -> str:
+    """What a value is called: lists of environment variables have the name beside it."""
+    name = around.get("name") if isinstance(around, Mapping) and key == "value" else None
+    return name if isinstance(name, str) else key
 
 
 def _children(value: Any) -> Iterator[Tuple[str, Any]]:
@@ -75,8 +97,17 @@ def _children(value: Any) -> Iterator[Tuple[str, Any]]:
             yield f"[{position}]", below
 
 
-def _is_secret(key: str, value: str) -> bool:
-    if _PRIVATE_KEY.search(value):
+def _is_secret(key: str, value: Any) -> bool:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return bool(_PASSWORD_KEY.search(key)) and not _REFERENCE_KEY.search(key)
+    if not isinstance(value, str) or not value:
+        return False
+    if _KNOWN_VALUE.search(value):
+        return True
+    argument = _ARGUMENT.fullmatch(value)
+    if argument is not None and _is_secret(argument[1], argument[2]):
+        return True
+    if any(not _REFERENCE_VALUE.match(found["password"]) for found in _ADDRESS.finditer(value)):
         return True
     if not _SECRET_KEY.search(key) or _REFERENCE_KEY.search(key):
         return False

@@ -10,6 +10,7 @@ import getpass
 import os
 import socket
 import threading
+import time
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from .api import Api, ApiError
@@ -20,12 +21,21 @@ _LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 PATH = f"{_LEASES}/{NAME}"
 # A run that was killed elsewhere keeps others out for this long, in seconds.
 DURATION = 30
+# A run that could not renew for this long takes it for lost: before others may take it for free.
+PATIENCE = 20
+# Clocks of two machines differ by less than this, in seconds: a lease that ended this long ago is over.
+SKEW = 600
 PROCESS = "groundwork.platform/process"
 
 
 def holder() -> str:
     """Who runs this: user, machine and process."""
-    return f"{getpass.getuser()}@{socket.gethostname()} (process {os.getpid()})"
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # Containers run as users that have no name.
+        user = f"user {os.getuid()}"
+    return f"{user}@{socket.gethostname()} (process {os.getpid()})"
 
 
 def process() -> str:
@@ -61,19 +71,29 @@ def seconds_left(lease: Mapping[str, Any], now: datetime.datetime) -> float:
 
 
 class Lease:
-    """Held from entering to leaving; ``lost`` tells that it could not be renewed in time."""
+    """Held from entering to leaving; ``lost`` says why it is not any more, and is empty while it is.
 
-    def __init__(self, api: Api, cluster: str) -> None:
+    interval: seconds between renewals.
+    """
+
+    def __init__(self, api: Api, cluster: str, interval: float = DURATION / 3) -> None:
         self._api = api
         self._cluster = cluster
+        self._interval = interval
         self._version = ""
         self._stop = threading.Event()
-        self._renewed = _now()
+        self._since = _text(_now())
+        self._renewed = time.monotonic()
+        self._taken = ""
         self._thread: Optional[threading.Thread] = None
 
     @property
-    def lost(self) -> bool:
-        return (_now() - self._renewed).total_seconds() > DURATION
+    def lost(self) -> str:
+        """Asked by threads that are about to change something."""
+        if self._taken:
+            return self._taken
+        seconds = time.monotonic() - self._renewed
+        return f"it could not be renewed for {seconds:.0f} s" if seconds > PATIENCE else ""
 
     def __enter__(self) -> Lease:
         self._acquire()
@@ -88,22 +108,24 @@ class Lease:
         try:
             self._put(self._body("", 1))
         except (ApiError, AddonError):
-            # It lapses by itself; what the run came to counts.
+            # It is somebody else's, or lapses by itself; what the run came to counts.
             return
 
     def _acquire(self) -> None:
         found = self._api.get(PATH)
         if found is not None:
-            left = seconds_left(found, _now())
-            identity = ((found["metadata"].get("annotations")) or {}).get(PROCESS, "")
-            if left > 0 and not is_dead(identity):
-                raise AddonError(
-                    [
-                        f"{self._cluster} is being changed by {found['spec']['holderIdentity']}, whose lease "
-                        f"{NAMESPACE}/{NAME} holds for {left:.0f} s more unless it is renewed: try again then"
-                    ]
-                )
             self._version = found["metadata"]["resourceVersion"]
+            identity = ((found["metadata"].get("annotations")) or {}).get(PROCESS, "")
+            left = seconds_left(found, _now())
+            if left > 0 and not is_dead(identity):
+                raise self._held(found, left)
+            if (
+                -SKEW < left <= 0
+                and (found.get("spec") or {}).get("holderIdentity")
+                and not is_dead(identity)
+            ):
+                self._watch()
+        asked = time.monotonic()
         try:
             if found is None:
                 answer = self._api.request("POST", _LEASES, self._body(holder(), DURATION))
@@ -116,15 +138,49 @@ class Lease:
             raise AddonError(
                 [f"{self._cluster} is being changed by a run that began at this moment"]
             ) from error
-        self._renewed = _now()
+        self._renewed = asked
+
+    def _held(self, lease: Mapping[str, Any], left: float) -> AddonError:
+        return AddonError(
+            [
+                f"{self._cluster} is being changed by {lease['spec']['holderIdentity']}, whose lease "
+                f"{NAMESPACE}/{NAME} holds for {left:.0f} s more unless it is renewed: try again then"
+            ]
+        )
+
+    def _watch(self) -> None:
+        """A lease that is over by our clock may be held by a machine whose clock is late: it renews then."""
+        time.sleep(self._interval * 1.5)
+        found = self._api.get(PATH)
+        if found is not None and found["metadata"]["resourceVersion"] != self._version:
+            raise self._held(found, DURATION)
 
     def _renew(self) -> None:
-        while not self._stop.wait(DURATION / 3):
+        pause = self._interval
+        while not self._stop.wait(pause):
+            asked = time.monotonic()
             try:
                 self._put(self._body(holder(), DURATION))
-            except (ApiError, AddonError):
-                continue
-            self._renewed = _now()
+            except (ApiError, AddonError) as error:
+                if isinstance(error, ApiError) and error.status in (404, 409):
+                    self._look()
+                pause = self._interval / 5
+            else:
+                self._renewed, pause = asked, self._interval
+
+    def _look(self) -> None:
+        """Somebody has written it: is it still ours?"""
+        try:
+            found = self._api.get(PATH)
+        except (ApiError, AddonError):
+            return
+        spec = (found or {}).get("spec") or {}
+        if found is None:
+            self._taken = "somebody has deleted it"
+        elif (spec.get("holderIdentity"), spec.get("acquireTime")) == (holder(), self._since):
+            self._version = found["metadata"]["resourceVersion"]
+        else:
+            self._taken = f"it is held by {spec.get('holderIdentity') or 'nobody'} now"
 
     def _put(self, body: Dict[str, Any]) -> None:
         answer = self._api.request("PUT", PATH, body)
@@ -134,7 +190,6 @@ class Lease:
         metadata: Dict[str, Any] = {"name": NAME, "namespace": NAMESPACE, "annotations": {PROCESS: process()}}
         if self._version:
             metadata["resourceVersion"] = self._version
-        now = _now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         return {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
@@ -142,11 +197,15 @@ class Lease:
             "spec": {
                 "holderIdentity": identity,
                 "leaseDurationSeconds": duration,
-                "acquireTime": now,
-                "renewTime": now,
+                "acquireTime": self._since,
+                "renewTime": _text(_now()),
             },
         }
 
 
 def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.timezone.utc)
+
+
+def _text(moment: datetime.datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

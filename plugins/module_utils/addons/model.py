@@ -50,12 +50,16 @@ class Namespace:
 
 @dataclass(frozen=True)
 class Crds:
-    """Where custom resource definitions come from: ``chart``, ``files``, ``manifests`` or ``none``."""
+    """Where custom resource definitions come from: ``chart``, ``files``, ``manifests`` or ``none``.
+
+    groups: those that count, where the source has other addons' too; empty for all.
+    """
 
     source: str = "none"
     keep: bool = True
     values: Mapping[str, Any] = field(default_factory=dict)
     files: Tuple[str, ...] = ()
+    groups: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,11 @@ class Entry:
     free_form: Tuple[str, ...] = ()
     required_values: Tuple[str, ...] = ()
     timeout: int = 300
+    maintained: bool = True
+    retired: bool = False
+    successors: Tuple[str, ...] = ()
+    note: str = ""
+    default_ingress_class: str = ""
 
     def version(self) -> str:
         """Of the chart or the manifests; empty for an entry that is nothing but objects."""
@@ -131,3 +140,7 @@ class Entry:
     def offers(self) -> Tuple[str, ...]:
         """Everything that satisfies a need: its own name, and its capabilities."""
         return (self.id, *self.provides)
+
+    def fate(self) -> str:
+        """What has come to one that is retired or not maintained, and what takes its place."""
+        return f"{self.note}; its successors: {', '.join(self.successors)}"

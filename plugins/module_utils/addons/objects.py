@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import json
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
@@ -17,6 +19,10 @@ MANAGER = "groundwork"
 OWNER_LABEL = "groundwork.platform/addon"
 HIDDEN = "(secret)"
 HIDDEN_CHANGED = "(secret, changed)"
+# What may hold the work of others, and stays when the addon that brought it goes.
+STAYING = frozenset(("Namespace", "PersistentVolumeClaim"))
+# Lines of a secret that are shorter than this may be a part of any text.
+_LINE = 8
 _VOLATILE = ("managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink")
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -93,6 +99,12 @@ def added(addon: str, patches: Mapping[str, Any]) -> List[Json]:
     wrong: List[str] = []
     for key, patch in patches.items():
         parts = key.split("/")
+        if parts[0] == "Secret":
+            wrong.append(
+                f"k8s_addons_resources.{addon} has {key}: secrets are set by k8s_addons_secrets, "
+                "or made by External Secrets"
+            )
+            continue
         if not isinstance(patch, Mapping) or "apiVersion" not in patch or len(parts) not in (2, 3):
             wrong.append(
                 f"k8s_addons_resources.{addon} has {key}: the addon has no such object; "
@@ -203,6 +215,39 @@ def masked(before: Optional[Json], after: Optional[Json]) -> Tuple[Optional[Json
                     for key in values
                 }
     return left, right
+
+
+def hidden(text: str, values: Iterable[str]) -> str:
+    """The text without these values, as they are, line by line, and as JSON and Secrets write them."""
+    forms = set()
+    for value in values:
+        forms |= {value, json.dumps(value)[1:-1], base64.b64encode(value.encode()).decode()}
+        forms |= {line for line in value.splitlines() if len(line) >= _LINE}
+    # The longest first: a part of one may be another one.
+    for form in sorted(forms - {""}, key=len, reverse=True):
+        text = text.replace(form, HIDDEN)
+    return text
+
+
+def quotable(text: str, thing: Mapping[str, Any]) -> str:
+    """What was said of an object, without values of it where it is a Secret."""
+    if thing.get("kind") != "Secret":
+        return text
+    plain = [str(value) for value in (thing.get("stringData") or {}).values()]
+    packed = [str(value) for value in (thing.get("data") or {}).values()]
+    return hidden(text, [*plain, *packed, *map(_unpacked, packed)])
+
+
+def _unpacked(value: str) -> str:
+    try:
+        return base64.b64decode(value).decode()
+    except ValueError:
+        return ""
+
+
+def owner(thing: Mapping[str, Any]) -> str:
+    """The item that has applied it last; empty where none has."""
+    return str(((thing.get("metadata") or {}).get("labels") or {}).get(OWNER_LABEL) or "")
 
 
 def in_order(things: Iterable[Json]) -> List[Json]:

@@ -11,6 +11,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 from ..plan import CREATE, DELETE, UPDATE, Change
 from .desired import Item
 from .inventory import READY, Record, Release, State
+from .model import AddonError
 from .resolve import ordered
 
 
@@ -88,7 +89,14 @@ def surplus(items: Mapping[str, Item], state: State) -> Dict[str, Tuple[str, ...
     graph: Dict[str, Tuple[str, ...]] = {
         name: tuple(sorted(other for other, record in left.items() if name in record.needs)) for name in left
     }
-    return ordered(graph)
+    try:
+        return ordered(graph)
+    except AddonError:
+        # Records of different times may need each other; what is to go can go all the same.
+        earlier: Dict[str, Tuple[str, ...]] = {}
+        for name in sorted(graph):
+            earlier[name] = tuple(need for need in graph[name] if need in earlier)
+        return ordered(earlier)
 
 
 def schedule(

@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Callable, Dict, List, Mapping, Sequence, Tuple, Union
 
-from . import charts, known, releases
+from . import charts, known, objects, releases
 from .api import Api
+from .cluster import manifests
 from .desired import Item
 from .helm import Target
 from .inventory import State
@@ -66,8 +67,11 @@ def prepare(
     def bring(pair: Tuple[Item, Step]) -> Union[Prepared, AddonError]:
         try:
             return _bring(store, *pair, state, lenient, now())
-        except AddonError as error:
+        except charts.NoSourceError as error:
             return error
+        except AddonError as error:
+            name = f"{pair[0].id} {pair[0].entry.version()}: "
+            return AddonError(why if pair[0].id in why else name + why for why in error.reasons)
 
     def check(item: Item) -> List[str]:
         try:
@@ -136,6 +140,9 @@ def _bring(store: charts.Store, item: Item, step: Step, state: State, lenient: b
     if entry.chart is not None:
         charts.check_metadata(path, entry)
         _check_values(item, path)
+    else:
+        for thing in manifests(path):
+            objects.ref(thing)
     return Prepared(item, replace(step, chart_digest=digest), path)
 
 
@@ -183,6 +190,13 @@ def _check_release(api: Api, item: Item, state: State, now: float) -> None:
                 f"{item.id}: somebody's Helm is changing the release {where}/{release.name} "
                 f"({release.status}) since {now - release.modified:.0f} s: it counts as interrupted "
                 f"after {_PENDING} s"
+            ]
+        )
+    if record is None and not release.deployed and not release.digest:
+        raise AddonError(
+            [
+                f"{item.id}: somebody else made the release {where}/{release.name}, which never was deployed "
+                f"(it is {release.status}): there is nothing to go back to; put it right or remove it first"
             ]
         )
     if record is None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import zlib
 from typing import Any, Dict, List, Mapping, Optional
 from urllib.parse import quote
 
 from .api import Api
 from .helm import Target
-from .model import Json
+from .model import AddonError, Json
 from .objects import from_manifest
 
 
@@ -25,8 +26,12 @@ def path(target: Target, revision: int) -> str:
 
 def decode(secret: Mapping[str, Any]) -> Json:
     """The release that a Secret holds. It has the values in it: never show it."""
-    packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
-    found: Json = json.loads(gzip.decompress(packed))
+    try:
+        packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
+        found: Json = json.loads(gzip.decompress(packed))
+    except (EOFError, KeyError, OSError, TypeError, ValueError, zlib.error) as error:
+        name = (secret.get("metadata") or {}).get("name")
+        raise AddonError([f"the Secret {name} holds no release that could be read"]) from error
     return found
 
 

@@ -64,6 +64,8 @@ def _unknown(selection: Sequence[str], entries: Mapping[str, Entry]) -> Iterable
             near = difflib.get_close_matches(name, entries, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             yield f"{SELECTION} has {name}: no catalog has an addon of this name{hint}"
+        elif entries[name].retired:
+            yield f"{SELECTION} has {name}, which is retired: {entries[name].fate()}"
     for name in sorted({name for name in selection if list(selection).count(name) > 1}):
         yield f"{SELECTION} has {name} twice"
 
@@ -78,7 +80,7 @@ def _missing(chosen: Mapping[str, Entry], entries: Mapping[str, Entry]) -> Itera
                 if (name, path[-1]) in told:
                     continue
                 told.add((name, path[-1]))
-                providers = sorted(other.id for other in entries.values() if path[-1] in other.offers())
+                providers = sorted(other.id for other in _providers(path[-1], entries))
                 how = f"select {' or '.join(providers)}" if providers else "no catalog has one"
                 yield (
                     f"{SELECTION} has {name}, which needs {' -> '.join(path)}, but nothing selected "
@@ -94,10 +96,14 @@ def _paths(
         return
     here = (*path, need)
     yield here
-    providers = [entry for entry in entries.values() if need in entry.offers()]
+    providers = _providers(need, entries)
     if len(providers) == 1:
         for further in providers[0].needs:
             yield from _paths(further, here, offered, entries)
+
+
+def _providers(need: str, entries: Mapping[str, Entry]) -> List[Entry]:
+    return [entry for entry in entries.values() if need in entry.offers() and not entry.retired]
 
 
 def _conflicts(chosen: Mapping[str, Entry]) -> Iterable[str]:

@@ -48,12 +48,12 @@ def run(
     work: Work,
     workers: int,
     tell: Callable[[Event], None],
-    may_start: Callable[[], bool] = lambda: True,
+    stopped: Callable[[], str] = lambda: "",
 ) -> Dict[str, Event]:
     """Work through a graph without cycles; the last event of each item.
 
     ``tell`` is called by the calling thread only, as things happen. An item that fails blocks what needs it,
-    and nothing else. Nothing starts any more once ``may_start`` says so; the rest is blocked then.
+    and nothing else. Nothing starts any more once ``stopped`` says why; the rest is blocked then.
     """
     events: queue.Queue[Event] = queue.Queue()
     outcome: Dict[str, Event] = {}
@@ -79,9 +79,10 @@ def run(
             settle(Event("blocked", item, f"{need} is not there"))
         if blocked:
             continue
-        if startable and not may_start():
-            for item in startable:
-                settle(Event("blocked", item, "the run has lost its lease"))
+        why = stopped() if startable else ""
+        for item in startable if why else ():
+            settle(Event("blocked", item, why))
+        if why:
             continue
         for item in startable[: max(0, workers - len(busy))]:
             busy.add(item)
@@ -89,6 +90,10 @@ def run(
             # Daemons: a run that is interrupted does not hang on what it waits for.
             threading.Thread(target=worker, args=(item,), daemon=True).start()
         if not busy:
+            # Nothing is left of a graph without cycles; of another one it is not passed over in silence.
+            for item in graph:
+                if item not in outcome:
+                    settle(Event("blocked", item, "it waits for something that waits for it"))
             return outcome
         event = events.get()
         if event.kind == "say":

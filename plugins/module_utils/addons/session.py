@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Callable, Mapping, Sequence
 
 from ..plan import Meter
@@ -40,14 +41,14 @@ def answer(
         )
     entries = catalog.read_catalogs(catalogs, schema)
     settings = desired.Settings(
-        selection=tuple(arguments["selection"]), **{key: arguments[key] for key in _SETTINGS}
+        selection=tuple(arguments["selection"]), **{key: _plain(arguments[key]) for key in _SETTINGS}
     )
     items = desired.build(settings, entries, lock.read(catalogs)) if state != "absent" else {}
     if state == "valid":
         return {"changed": False, "addons": {item.id: {"needs": list(item.needs)} for item in items.values()}}
     meter = Meter()
     connection = api.connect(arguments["kubeconfig"], arguments["context"], meter, name)
-    helm = Helm(arguments["helm"], arguments["kubeconfig"], arguments["context"], arguments["cache"])
+    helm = Helm(arguments["helm"], arguments["kubeconfig"], connection.context, arguments["cache"])
     store = Store(arguments["cache"], arguments["charts_mirror"], helm)
     options = Options(
         check=check,
@@ -61,3 +62,8 @@ def answer(
     cluster = Cluster(name, connection, api.Kinds(connection), helm, store)
     run = Run(cluster, items, entries, options, meter, say, absent=state == "absent")
     return run.drifted() if state == "drift" else run.present()
+
+
+def _plain(value: Any) -> Any:
+    """Data as YAML and JSON have it: what Ansible hands over also carries where it comes from."""
+    return json.loads(json.dumps(value, default=str))

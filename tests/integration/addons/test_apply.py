@@ -154,26 +154,35 @@ def test_drift_is_found_and_not_touched(world: World) -> None:
         "spec": {"podSelector": {}, "policyTypes": ["Ingress"]},
     }
     world.catalog.addon(
-        "one", {"config.yaml": CONFIG, "main.yaml": DEPLOYMENT}, files={"policies/deny.yml": policy}
+        "one",
+        {"config.yaml": CONFIG, "main.yaml": DEPLOYMENT},
+        files={"policies/deny.yml": policy},
+        secrets=[{"name": "login", "keys": ["word"], "description": "What it logs in with."}],
     )
-    world.run("one")
-    assert world.run("one", state="drift")["drift"] == []
+    secrets = {"one": {"login": {"word": "opensesame"}}}
+    world.run("one", secrets=secrets)
+    assert world.run("one", state="drift", secrets=secrets)["drift"] == []
     world.kubectl(
         "patch", "configmap", "one", "-n", "addons", "--type=merge", '--patch={"data":{"colour":"blue"}}'
     )
     world.kubectl("delete", "networkpolicy", "deny", "--namespace", "addons")
-    found = world.run("one", state="drift")
+    world.kubectl(
+        "patch", "secret", "login", "-n", "addons", "--type=merge", '--patch={"stringData":{"word":"shut"}}'
+    )
+    found = world.run("one", state="drift", secrets=secrets)
+    assert "opensesame" not in str(found) + str(world.lines)
     assert found["drift"] == [
+        {"addon": "one", "kind": "update", "object": "Secret addons/login"},
         {"addon": "one", "kind": "create", "object": "NetworkPolicy addons/deny"},
         {"addon": "one", "kind": "update", "object": "ConfigMap addons/one"},
     ]
     assert world.colour("one") == "blue"
-    assert not world.run("one")["changed"]
-    repaired = world.run("one", repair=True)
-    assert repaired["plan"][0]["after"]["reason"] == "2 objects have drifted"
+    assert not world.run("one", secrets=secrets)["changed"]
+    repaired = world.run("one", repair=True, secrets=secrets)
+    assert repaired["plan"][0]["after"]["reason"] == "3 objects have drifted"
     assert world.colour("one") == "red"
-    assert world.run("one", state="drift")["drift"] == []
-    assert not world.run("one", repair=True)["changed"]
+    assert world.run("one", state="drift", secrets=secrets)["drift"] == []
+    assert not world.run("one", repair=True, secrets=secrets)["changed"]
 
 
 def test_monitors_and_alerts_follow_whoever_provides_metrics(world: World) -> None:
@@ -276,6 +285,10 @@ def test_manifests_without_a_chart(world: World) -> None:
     assert world.colour("plain") == "red"
     again = world.run("plain")
     assert (again["changed"], again["stats"]["calls"], again["stats"]["processes"]) == (False, 2, 0)
+    world.kubectl("delete", "configmap", "plain", "--namespace=addons")
+    missing = {"addon": "plain", "kind": "create", "object": "ConfigMap addons/plain"}
+    assert world.run("plain", state="drift")["drift"] == [missing]
+    world.run("plain", repair=True)
     world.run(state="absent")
     assert world.colour("plain") is None
 

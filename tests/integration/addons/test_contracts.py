@@ -27,6 +27,7 @@ NAME = "engine-contracts"
 # Folders of the contracts with definitions that the catalog's objects are of.
 DEFINITIONS = (
     "cert-manager",
+    "envoy-gateway",
     "external-dns",
     "external-secrets",
     "gateway-api-crds",

@@ -9,6 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.groundwork.platform.plugins.module_utils.addons import engine, lease
 
 from tests.integration.addons.catalogs import CONFIG, DEPLOYMENT
 from tests.integration.addons.world import SCHEMA, SYSTEM, World
@@ -163,6 +170,101 @@ def test_a_lease_of_another_machine_holds_until_it_is_over(world: World) -> None
     lease["spec"]["renewTime"] = "2026-01-01T00:00:00.000000Z"  # type: ignore[index]
     world.create(lease)
     assert not world.run("one", values={"one": {"colour": "blue"}}).get("failed")
+
+
+def runs_of_helm(world: World, release: str) -> list[str]:
+    """Command lines of Helm at work on a release of this cluster."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            lines.append(path.read_text().replace("\0", " "))
+    return [line for line in lines if f"upgrade {release} " in line and str(world.kubeconfig) in line]
+
+
+def test_helm_ends_with_the_run_that_started_it(world: World) -> None:
+    """Killed alone, without the group: what it had started would go on beside the next run."""
+    world.catalog.addon("one", {"hook.yaml": HOOK, "config.yaml": CONFIG})
+    process = in_background(world, "one", values=NOWHERE)
+    try:
+        eventually(lambda: (1, "pending-install") in world.revisions("one"), "a pending release")
+        assert runs_of_helm(world, "one")
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        eventually(lambda: not runs_of_helm(world, "one"), "the end of Helm")
+        assert not world.run("one").get("failed")
+        assert world.colour("one") == "red"
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("gets_ready", [True, False])
+def test_a_run_that_loses_its_lease_changes_nothing_more(
+    world: World, monkeypatch: pytest.MonkeyPatch, gets_ready: bool
+) -> None:
+    """Somebody else may be at work by now: nothing is started, noted, or rolled back."""
+    leases: list[lease.Lease] = []
+
+    def often(api: Any, name: str) -> lease.Lease:
+        leases.append(lease.Lease(api, name, interval=0.1))
+        return leases[-1]
+
+    monkeypatch.setattr(engine, "Lease", often)
+    templates = {"main.yaml": DEPLOYMENT, "config.yaml": CONFIG}
+    world.catalog.addon(
+        "one", templates, health=[{"deployment": "one"}], timeout="60s" if gets_ready else "6s"
+    )
+    world.catalog.addon("two", needs=["one"])
+    assert not world.run("one", "two").get("failed")
+    blue = {"one": {"nodes": "there", "colour": "blue"}, "two": {"colour": "blue"}}
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        running = pool.submit(world.run, "one", "two", values=blue)
+        try:
+            eventually(
+                lambda: any("one: waiting for deployment" in line for line in world.lines), "the release"
+            )
+            spec = {
+                "holderIdentity": "alice@elsewhere (process 7)",
+                "leaseDurationSeconds": 1,
+                "acquireTime": "2026-01-01T00:00:00.000000Z",
+                "renewTime": "2026-01-01T00:00:00.000000Z",
+            }
+            patch = json.dumps({"spec": spec})
+            named = ("lease", "groundwork-addons", "--namespace", SYSTEM)
+            world.kubectl("patch", *named, "--type=merge", f"--patch={patch}")
+            eventually(lambda: leases[-1].lost, "the loss of the lease")
+            if gets_ready:
+                world.kubectl("label", "nodes", "--all", "nodes=there")
+            result = running.result()
+        finally:
+            world.kubectl("label", "nodes", "--all", "nodes-")
+    assert result["failed"]
+    assert "one: failed:" in result["msg"]
+    assert "two: not started:" in result["msg"]
+    assert "the run has lost its lease: it is held by alice@elsewhere (process 7) now" in result["msg"]
+    assert world.revisions("one") == [(1, "superseded"), (2, "deployed")]
+    record = world.record("one")
+    assert record is not None and (record["state"], record["revision"]) == ("applying", 1)
+    found = world.get("lease", "groundwork-addons", SYSTEM)
+    assert found is not None and found["spec"] == spec
+    # What is left, the next run finishes.
+    assert not world.run("one", "two", values={"two": {"colour": "blue"}}).get("failed")
+    assert (world.colour("one"), world.colour("two")) == ("red", "blue")
+    assert not world.run("one", "two", values={"two": {"colour": "blue"}})["changed"]
+
+
+def test_somebodys_release_that_never_came_up_is_not_taken_away(world: World) -> None:
+    """Going back from it would be to remove it, and what is in it is not ours."""
+    world.catalog.addon("one", {"hook.yaml": HOOK, "config.yaml": CONFIG})
+    chart = str(world.catalog.mirror / "one-1.0.0.tgz")
+    world.kubectl("create", "namespace", "addons", check=False)
+    command = [world.helm, "install", "one", chart, "--namespace", "addons", "--set=nodes=nowhere"]
+    subprocess.run(
+        [*command, "--kubeconfig", str(world.admin), "--timeout=1s"], check=False, capture_output=True
+    )
+    assert world.revisions("one") == [(1, "failed")]
+    assert "somebody else made the release addons/one, which never was deployed" in world.refused("one")
+    assert world.revisions("one") == [(1, "failed")]
 
 
 def test_somebodys_helm_at_work_is_not_disturbed(world: World) -> None:

@@ -70,6 +70,53 @@ def test_a_chart_without_a_source(world: World) -> None:
     assert any("one is left out: one 1.0.0 has no source" in line for line in world.lines)
 
 
+def test_a_no_op_that_leaves_much_out_makes_two_requests(world: World) -> None:
+    """Whatever else they would be asked about: Secrets, the version of Kubernetes, monitors."""
+    rules = {"groups": [{"name": "one", "rules": [{"alert": "Down", "expr": "up == 0"}]}]}
+    world.catalog.addon(
+        "one",
+        kubernetes=">=1.99",
+        secrets=[{"name": "login", "keys": ["word"], "description": "What it logs in with."}],
+        files={"alerts/one.yml": rules},
+    )
+    world.catalog.addon("watch", provides=["metrics"])
+    world.catalog.addon("two", files={"alerts/two.yml": rules})
+    world.catalog.addon("three", needs=["one"])
+    for name in ("one", "watch"):
+        (world.catalog.mirror / f"{name}-1.0.0.tgz").unlink()
+    selection = ("one", "watch", "two", "three")
+    first = world.run(*selection, unavailable="skip")
+    assert first["addons"]["two"]["state"] == "ready"
+    for check in (False, True):
+        again = world.run(*selection, unavailable="skip", check=check, diff=check)
+        assert (again["changed"], again["stats"]["calls"], again["stats"]["processes"]) == (False, 2, 0)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"\x1f\x8b\x08\x00cut"])
+def test_a_file_that_is_no_chart(world: World, content: bytes) -> None:
+    world.catalog.addon("one")
+    (world.catalog.mirror / "one-1.0.0.tgz").write_bytes(content)
+    said = world.refused("one")
+    assert said.startswith("one 1.0.0: ")
+    assert ".tgz is no chart: " in said
+
+
+def test_manifests_that_are_none(world: World) -> None:
+    world.catalog.mirror.mkdir()
+    (world.catalog.mirror / "plain-v1.0.0.yml").write_text("metadata: {name: nothing}\n")
+    source = {"version": "v1.0.0", "url": "https://example.com/all.yaml"}
+    world.catalog.entry("plain", {}, manifests=source, crds={"from": "manifests"})
+    assert "an object needs apiVersion, kind and metadata.name" in world.refused("plain")
+
+
+def test_a_record_that_somebody_has_broken(world: World) -> None:
+    world.catalog.addon("one")
+    world.run("one")
+    patch = '--patch={"data":{"one":"{"}}'
+    world.kubectl("patch", "configmap", "groundwork-addons", "-n", "groundwork-system", "--type=merge", patch)
+    assert "has a record of one that can't be read" in world.refused("one")
+
+
 def test_a_secret_that_nobody_made(world: World) -> None:
     needed = {"name": "login", "keys": ["word"], "description": "What it logs in with."}
     world.catalog.addon("one", secrets=[needed])

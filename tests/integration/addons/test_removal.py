@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from tests.integration.addons.catalogs import custom, definition
 from tests.integration.addons.world import SYSTEM, World
@@ -82,6 +83,68 @@ def test_all_goes_in_reverse_and_definitions_stay(world: World) -> None:
     assert world.get("customresourcedefinition", "colours.tests.example.com") is not None
     assert world.get("configmap", "groundwork-addons", SYSTEM) is None
     assert not world.run(state="absent")["changed"]
+
+
+def test_what_another_addon_has_taken_over_is_left_to_it(world: World) -> None:
+    world.catalog.addon("one")
+    world.catalog.addon("two")
+    moved = {"ConfigMap/addons/moved": {"apiVersion": "v1", "data": {"colour": "red"}}}
+    world.run("one", "two", resources={"one": moved})
+    assert not world.run("one", "two", resources={"two": moved}).get("failed")
+    assert world.colour("moved") == "red"
+    assert "ConfigMap/addons/moved" not in str(world.record("one"))
+    # Somebody has taken it for their own.
+    world.kubectl("label", "configmap", "moved", "--namespace=addons", "groundwork.platform/addon-")
+    told = world.run("one", prune=True, check=True, diff=True)
+    assert "ConfigMap addons/moved (delete)" not in {shown["after_header"] for shown in told["diff"]}
+    world.run("one", prune=True)
+    assert any(
+        "ConfigMap addons/moved is of nobody of ours by now, and stays" in line for line in world.lines
+    )
+    assert world.colour("moved") == "red"
+
+
+def test_what_a_run_that_failed_has_made_goes_too(world: World) -> None:
+    """Of objects that are applied one after the other the last is refused; then nobody wants the addon."""
+    made: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"colour": "red"}}
+    made["metadata"] = {"name": "made", "namespace": "addons"}
+    refused = {**made, "metadata": {"name": "refused", "namespace": "addons"}, "data": {"not valid": "x"}}
+    world.catalog.addon(
+        "one",
+        crds={"from": "files", "files": ["crds/colour.yml"]},
+        files={
+            "crds/colour.yml": definition("Colour"),
+            "resources/all.yml": [made, custom("Colour", "red"), refused],
+        },
+    )
+    result = world.run("one")
+    assert "one: failed: ConfigMap addons/refused:" in result["msg"]
+    assert world.colour("made") == "red"
+    gone = world.run(prune=True)
+    assert not gone.get("failed"), gone
+    assert (world.colour("made"), world.record("one")) == (None, None)
+    assert world.get("colours.tests.example.com", "red") is None
+
+
+def test_volumes_and_namespaces_stay(world: World) -> None:
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data", "namespace": "addons"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "beside"}}
+    world.catalog.addon("one", files={"resources/data.yml": [space, claim]})
+    world.run("one")
+    told = world.run(state="absent", check=True, diff=True)
+    assert [shown["after_header"] for shown in told["diff"]] == ["ConfigMap addons/one (delete)"]
+    world.run(state="absent")
+    assert world.colour("one") is None
+    assert world.get("persistentvolumeclaim", "data") is not None
+    found = world.get("namespace", "beside")
+    assert found is not None and "deletionTimestamp" not in found["metadata"]
+    world.kubectl("delete", "persistentvolumeclaim", "data", "--namespace=addons", "--wait=false")
+    world.kubectl("delete", "namespace", "beside", "--wait=false")
 
 
 def test_definitions_go_where_that_is_asked_for(world: World) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import subprocess
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +81,63 @@ def test_secrets_are_not_in_the_output(world: World, tmp_path: Path) -> None:
     assert done.returncode == 0, done.output
     assert world.get("secret", "login") is not None
     assert "opensesame" not in done.output
+
+
+def test_values_objects_and_secrets_out_of_the_vault(world: World, tmp_path: Path) -> None:
+    """As an inventory has them, and in a namespace that is not there yet: all of it is in the plan."""
+    word = tmp_path / "word"
+    word.touch(mode=0o600)
+    word.write_text("of the vault\n")
+    vault = f"--vault-password-file={word}"
+    encrypted = subprocess.run(
+        ["ansible-vault", "encrypt_string", vault, "opensesame", "--name=word"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    world.catalog.addon(
+        "one",
+        namespace="vaulted",
+        secrets=[{"name": "login", "keys": ["word"], "description": "What it logs in with."}],
+    )
+    objects = {"ConfigMap/vaulted/more": {"apiVersion": "v1", "data": {"colour": "{{ 'green' }}"}}}
+    hosts = inventory(
+        tmp_path,
+        {
+            "shop": {
+                **variables(world, "one"),
+                "k8s_addons_resources": {"one": objects},
+                "k8s_addons_values": {"one": {"colour": "{{ inventory_hostname }}"}},
+            }
+        },
+    )
+    (tmp_path / "host_vars").mkdir()
+    given = "k8s_addons_secrets:\n  one:\n    login:\n"
+    (tmp_path / "host_vars" / "shop.yml").write_text(given + textwrap.indent(encrypted, " " * 6))
+    told = play(PLAYBOOK, "--check", "--diff", vault, inventory=hosts)
+    assert told.returncode == 0, told.output
+    assert "colour: green" in told.output
+    done = play(PLAYBOOK, "--diff", vault, inventory=hosts)
+    assert done.returncode == 0, done.output
+    assert "opensesame" not in told.output + done.output
+    assert (world.colour("one", "vaulted"), world.colour("more", "vaulted")) == ("shop", "green")
+    found = world.get("secret", "login", "vaulted")
+    assert found is not None and base64.b64decode(found["data"]["word"]) == b"opensesame"
+    assert result(play(PLAYBOOK, vault, inventory=hosts), "shop")["stats"]["calls"] == 2
+    world.run(state="absent")
+    world.kubectl("delete", "namespace", "vaulted", "--wait=false")
+
+
+def test_keys_of_a_kubeconfig_are_left_in_no_file(world: World, tmp_path: Path) -> None:
+    world.catalog.mirror.mkdir()
+    given = {**variables(world), "k8s_addons_kubeconfig": str(world.admin)}
+    assert "client-key-data" in world.admin.read_text()
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    played = play(PLAYBOOK, inventory=inventory(tmp_path, {"shop": given}), TMPDIR=str(scratch))
+    assert played.returncode == 0, played.output
+    assert result(played, "shop")["stats"]["calls"] == 2
+    assert [path.name for path in scratch.rglob("*") if path.is_file()] == []
 
 
 def test_bad_input_of_one_cluster_stops_all_before_anything_changes(world: World, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lab.kubernetes import client, local
+from tests.unit.catalog.pages import PAGES, things
 from tests.unit.catalog.shipped import CATALOG, CONTRACTS, NO_CONTRACTS, load, load_all, there
 
 NAME = "catalog"
@@ -17,7 +18,7 @@ LEVEL = "pod-security.kubernetes.io/enforce"
 KINDS = ("policies", "resources", "monitors")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator[Path]:
     """Its kubeconfig; GROUNDWORK_KEEP=1 leaves it for the next run."""
     kubeconfig = local.up(NAME, nodes=1)
@@ -33,12 +34,13 @@ def cluster() -> Iterator[Path]:
         local.down(NAME)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def definitions(cluster: Path) -> Path:
     """The same with the real definition of every kind that the catalog has objects of."""
     if not there():
         pytest.skip(NO_CONTRACTS)
-    wanted = {(thing["apiVersion"].split("/")[0], thing["kind"]) for thing in objects()}
+    examples = (thing for page in PAGES.values() for thing in things(page))
+    wanted = {(thing["apiVersion"].split("/")[0], thing["kind"]) for thing in (*objects(), *examples)}
     groups = {group for group, _kind in wanted}
     found = []
     for path in sorted(CONTRACTS.glob("*/crds/*.yaml")):

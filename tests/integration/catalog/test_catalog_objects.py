@@ -70,7 +70,7 @@ def an_object(
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def rules(cluster: Path) -> Path:
     """Kyverno's policies as the API server's own: expressions and matching are the same for both."""
     made: list[dict[str, Any]] = []

@@ -16,7 +16,7 @@ from tests.integration.support import RealHost
 from .clusters import INVENTORY, Cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def topology() -> Iterator[Topology]:
     """A host of its own, in place of those that have the hosts floor."""
     described = read(INVENTORY)
@@ -28,13 +28,13 @@ def topology() -> Iterator[Topology]:
         node.forget(described.cluster)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def node_host(topology: Topology) -> RealHost:
     """The host that the real node is."""
     return RealHost(topology.hosts[0], topology)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def whole_cluster(topology: Topology) -> Cluster:
     assert topology.cluster is not None
     node.up(topology.cluster)

@@ -33,6 +33,15 @@ def test_deployment(thing: dict[str, Any] | None, why: str) -> None:
     assert health.deployment(thing) == (not why, why)
 
 
+def test_statefulset_waits_for_new_pods_unless_people_replace_them() -> None:
+    half = workload(updatedReplicas=1, availableReplicas=2)
+    assert health.statefulset(half) == (False, "1 of 2 of the new kind")
+    half["spec"]["updateStrategy"] = {"type": "OnDelete"}
+    assert health.statefulset(half) == (True, "")
+    half["status"]["availableReplicas"] = 1
+    assert health.statefulset(half)[0] is False
+
+
 def test_daemonset_counts_the_nodes_that_it_is_for() -> None:
     ready = workload(desiredNumberScheduled=2, updatedNumberScheduled=2, numberAvailable=2)
     assert health.daemonset(ready) == (True, "")

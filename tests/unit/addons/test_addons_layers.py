@@ -58,10 +58,35 @@ def test_secrets_are_found(values: dict[str, Any]) -> None:
         {"tokenSecretRef": {"name": "cloudflare", "key": "token"}},
         {"secretName": "internal-ca", "tokenPath": "/var/run/token"},
         {"password": "$__file{/etc/secrets/password}"},
+        {"env": [{"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}]},
+        {"env": [{"name": "DB_PASSWORD", "value": "$(PASSWORD)"}, {"name": "COLOUR", "value": "red"}]},
+        {"env": [{"name": "DB_PASSWORD_FILE", "value": "/run/db"}]},
+        {"args": ["--password=$(PASSWORD)", "--token-file=/run/token", "--max-tokens-name=5", "-v=2"]},
+        {"url": "https://example.com:8443/a@b", "database": "postgresql://app:${PASSWORD}@db/app"},
+        {"maxTokens": 5, "password": None, "passwords": True},
     ],
 )
 def test_references_to_secrets_are_none(values: dict[str, Any]) -> None:
     assert layers.secrets_in(values) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "path"),
+    [
+        (
+            {"env": [{"name": "COLOUR", "value": "red"}, {"name": "DB_PASSWORD", "value": "x"}]},
+            "env[1].value",
+        ),
+        ({"env": {"DB_PASSWORD": "x"}}, "env.DB_PASSWORD"),
+        ({"args": ["serve", "--password=x"]}, "args[1]"),
+        ({"args": ["-api-key=x"]}, "args[0]"),
+        ({"database": "postgresql://app:x@db:5432/app?sslmode=require"}, "database"),
+        ({"redis": "redis://:x@cache:6379"}, "redis"),
+        ({"adminPassword": 12345678}, "adminPassword"),
+    ],
+)
+def test_secrets_are_found_where_people_put_them(values: dict[str, Any], path: str) -> None:
+    assert layers.secrets_in(values) == [path]
 
 
 def test_the_path_of_a_secret_is_told() -> None:

@@ -32,6 +32,12 @@ def test_an_object_is_added_only_with_an_api_version() -> None:
         objects.added("web", {"ConfigMap/b": {"data": {}}})
 
 
+def test_a_secret_is_no_object_that_is_added() -> None:
+    given = {"Secret/apps/b": {"apiVersion": "v1", "stringData": {"word": "x"}}}
+    with pytest.raises(AddonError, match="secrets are set by k8s_addons_secrets"):
+        objects.added("web", given)
+
+
 def test_what_the_api_server_keeps_is_not_compared() -> None:
     live = {
         **CONFIG,
@@ -58,6 +64,25 @@ def test_values_of_secrets_are_masked_and_seen_to_differ() -> None:
     assert not any(word in str(shown) for word in ("c2VjcmV0", "b2xk", "bmV3"))
     assert "other: (secret, changed)" in shown["after"]
     assert "same: (secret)" in shown["after"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'open sesame" is wrong',
+        r"open sesame\" is wrong",
+        "b3BlbiBzZXNhbWUi is wrong",
+        "open sesame is wrong",
+        "the line -----second-line is wrong",
+    ],
+)
+def test_what_is_said_of_a_secret_does_not_quote_it(said: str) -> None:
+    values = ["open", 'open sesame"', "open sesame", "first\n-----second-line\n"]
+    found = objects.hidden(said, values)
+    assert found in ("(secret) is wrong", "the line (secret) is wrong")
+    thing = {"kind": "Secret", "stringData": dict(enumerate(values)), "data": {"bytes": "//79"}}
+    assert objects.quotable(said, thing) == found
+    assert objects.quotable(said, {**thing, "kind": "ConfigMap"}) == said
 
 
 def test_keys_that_a_release_drops_are_gone_in_the_plan() -> None:

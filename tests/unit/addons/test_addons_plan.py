@@ -108,6 +108,19 @@ def test_what_is_left_over_goes_after_what_needed_it() -> None:
     assert surplus["base"] == ("middle", "top")
 
 
+def test_what_is_left_over_goes_though_records_of_different_times_need_each_other() -> None:
+    records = {
+        "a": Record("ready", needs=("b",)),
+        "b": Record("ready", needs=("a",)),
+        "c": Record("ready", needs=("a",)),
+    }
+    surplus = plan.surplus({}, State(records))
+    assert set(surplus) == set(records)
+    assert all(
+        need in list(surplus)[: list(surplus).index(name)] for name in surplus for need in surplus[name]
+    )
+
+
 def test_removals_wait_for_all_that_is_applied_but_for_conflicts() -> None:
     items = {"web": ITEM, "shop": Item("shop", ENTRY, needs=("web",))}
     removed = {"user": (), "old": ("user",), "other": ()}

@@ -11,7 +11,7 @@ from ansible_collections.groundwork.platform.plugins.module_utils.addons.schedul
 GRAPH = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c"), "e": ()}
 
 
-def run(work: Callable[[str], None], workers: int = 4, **more: Callable[[], bool]) -> list[Event]:
+def run(work: Callable[[str], None], workers: int = 4, **more: Callable[[], str]) -> list[Event]:
     events: list[Event] = []
     schedule.run(GRAPH, lambda item, _say: work(item), workers, events.append, **more)
     return events
@@ -77,9 +77,16 @@ def test_two_that_need_nothing_of_each_other_run_at_once() -> None:
 
 
 def test_nothing_starts_once_it_may_not() -> None:
-    events = run(lambda _item: None, may_start=lambda: False)
+    events = run(lambda _item: None, stopped=lambda: "the lease is lost")
     assert {event.kind for event in events} == {"blocked"}
     assert {event.item for event in events} == set(GRAPH)
+    assert "the lease is lost" in {event.text for event in events}
+
+
+def test_what_waits_for_itself_is_told() -> None:
+    events: list[Event] = []
+    schedule.run({"a": ("b",), "b": ("a",), "c": ()}, lambda _item, _say: None, workers=2, tell=events.append)
+    assert {event.item: event.kind for event in events} == {"a": "blocked", "b": "blocked", "c": "done"}
 
 
 def test_lines_come_in_order_between_start_and_end() -> None:

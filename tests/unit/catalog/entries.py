@@ -27,6 +27,12 @@ def merged(name: str, environment: str) -> dict[str, Any]:
     return layers.merge_all(catalog.values_layers(the_catalog()[name], environment))
 
 
+def runs(name: str) -> bool:
+    """Whether its chart brings anything that runs: one of nothing but definitions does not."""
+    entry = the_catalog()[name]
+    return entry.chart is not None and any(probe.kind != "condition" for probe in entry.health)
+
+
 @cache
 def chart_keys(folder: Path) -> ChartKeys:
     """What a chart knows; of its subcharts those that the contracts have too."""

@@ -12,7 +12,6 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 FILES = ROOT / "roles" / "k8s_addons" / "files"
 CATALOG = FILES / "catalog"
-ENTRIES = sorted(path.parent.name for path in CATALOG.glob("*/addon.yml"))
 CONTRACTS = Path(os.environ.get("GROUNDWORK_CONTRACTS", ROOT.parent / "shared" / "contracts")) / "charts"
 NO_CONTRACTS = f"no charts at {CONTRACTS}: set GROUNDWORK_CONTRACTS to the folder that holds charts/"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -26,6 +25,12 @@ def load(path: Path) -> Any:
 @cache
 def load_all(path: Path) -> list[dict[str, Any]]:
     return [document for document in yaml.load_all(path.read_text(), Loader=LOADER) if document]
+
+
+# What is retired is nothing but a name and its successors.
+NAMES = sorted(path.parent.name for path in CATALOG.glob("*/addon.yml"))
+ENTRIES = [name for name in NAMES if not load(CATALOG / name / "addon.yml").get("retired")]
+RETIRED = [name for name in NAMES if name not in ENTRIES]
 
 
 def there() -> bool:

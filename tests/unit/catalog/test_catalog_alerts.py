@@ -26,11 +26,13 @@ def promtool() -> str:
 
 
 def rules() -> list[tuple[str, dict[str, Any]]]:
+    """The alerts, each with its addon; series that are recorded for them are none."""
     return [
         (path.parent.parent.name, rule)
         for path in FILES
         for group in load(path)["groups"]
         for rule in group["rules"]
+        if "alert" in rule
     ]
 
 
@@ -60,7 +62,7 @@ def test_what_is_alerted_on_is_measured() -> None:
             job
             for owner, rule in rules()
             if owner == name
-            for job in re.findall(r'job="([^"]+)"', rule["expr"])
+            for job in re.findall(r'\bjob="([^"]+)"', rule["expr"])
         }
         monitors = [thing for path in (CATALOG / name / "monitors").glob("*.yml") for thing in load_all(path)]
         entry = the_catalog()[name]
@@ -86,7 +88,7 @@ def test_each_alert_is_tried_both_ways() -> None:
     fired: set[str] = set()
     for path in TESTS:
         for case in load(path)["tests"]:
-            for tried in case["alert_rule_test"]:
+            for tried in case.get("alert_rule_test", ()):
                 (fired if tried.get("exp_alerts") else silent).add(tried["alertname"])
     names = {rule["alert"] for _name, rule in rules()}
     assert fired == silent == names

@@ -17,7 +17,7 @@ from ansible_collections.groundwork.platform.plugins.module_utils.addons import 
 )
 from jsonschema import Draft202012Validator
 
-from .entries import ENVIRONMENTS, merged, the_catalog
+from .entries import ENVIRONMENTS, merged, runs, the_catalog
 from .shipped import CATALOG, ENTRIES, load, load_all
 
 RULES = json.loads((CATALOG / catalog.SCHEMA).read_text())
@@ -96,6 +96,10 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
         {"crds": {"from": "none", "values": {"a": 1}}},
         "values",
     ),
+    "groups of definitions that no chart has": (
+        {"crds": {"from": "none", "groups": ["example.com"]}},
+        "groups",
+    ),
     "a probe of two things": ({"health": [{"deployment": "a", "daemonset": "b"}]}, "health"),
     "a webhook as health": ({"health": [{"webhook": "a"}]}, "health"),
     "an image without a tag": ({"images": ["docker.io/library/demo"]}, "images"),
@@ -124,8 +128,27 @@ def test_a_good_one_is_not_refused() -> None:
     assert list(schema.violations(document, RULES, RULES)) == []
 
 
+def together(first: str) -> list[str]:
+    """An entry, and all others that can be in the same cluster."""
+    chosen = [first]
+    for name in ENTRIES:
+        entry = the_catalog()[name]
+        others = [the_catalog()[other] for other in chosen]
+        if name != first and not any(
+            set(entry.conflicts) & set(other.offers()) or set(other.conflicts) & set(entry.offers())
+            for other in others
+        ):
+            chosen.append(name)
+    return chosen
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_each_goes_with_all_that_it_does_not_conflict_with(name: str) -> None:
+    assert name in resolve.resolve(together(name), the_catalog())
+
+
 def test_all_together_can_be_ordered() -> None:
-    order = list(resolve.resolve(ENTRIES, the_catalog()))
+    order = list(resolve.resolve(together("kube-prometheus-stack"), the_catalog()))
     assert order.index("gateway-api-crds") < order.index("cert-manager") < order.index("traefik")
     assert order.index("gateway-api-crds") < order.index("external-dns")
 
@@ -155,10 +178,11 @@ def test_entries_are_complete(name: str) -> None:
     entry = the_catalog()[name]
     if entry.chart is not None:
         assert (folder / "values.yml").is_file()
-        assert list((folder / "policies").glob("*.yml"))
         assert entry.health
+    if runs(name):
+        assert list((folder / "policies").glob("*.yml"))
         assert load(folder / "addon.yml")["images"]
-    if entry.source() and entry.chart is not None:
+    if entry.source() and runs(name):
         assert list((folder / "alerts").glob("*.yml"))
 
 

@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.groundwork.platform.plugins.module_utils.addons import catalog
 
 from .crds import definitions, violations
-from .entries import the_catalog
+from .entries import runs, the_catalog
 from .shipped import CATALOG, ENTRIES, load_all
 
 FILES = sorted(
@@ -18,11 +18,19 @@ FILES = sorted(
 NAMES = [str(path.relative_to(CATALOG)) for path in FILES]
 BUILT_IN = {
     "v1",
+    "admissionregistration.k8s.io/v1",
     "apps/v1",
+    "batch/v1",
     "networking.k8s.io/v1",
     "rbac.authorization.k8s.io/v1",
 }
-CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding"}
+CLUSTER_WIDE = {
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "Namespace",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+}
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +102,7 @@ def test_no_object_is_there_twice(name: str) -> None:
             seen.add(key)
 
 
-@pytest.mark.parametrize("name", [name for name in ENTRIES if the_catalog()[name].chart])
+@pytest.mark.parametrize("name", [name for name in ENTRIES if runs(name)])
 def test_every_pod_of_an_addon_is_under_a_policy(name: str) -> None:
     policies = [thing for path in (CATALOG / name / "policies").glob("*.yml") for thing in load_all(path)]
     everything = [policy for policy in policies if policy["spec"]["podSelector"] == {}]
@@ -120,7 +128,7 @@ def test_prometheus_reaches_what_monitors_name() -> None:
         reached = [
             peers is None
             or any(
-                peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] in homes
+                peer["namespaceSelector"].get("matchLabels", {}).get("kubernetes.io/metadata.name") in homes
                 for peer in peers
                 if "namespaceSelector" in peer
             )

@@ -13,16 +13,8 @@ from ansible_collections.groundwork.platform.plugins.module_utils.addons.known i
 
 from .crds import definitions, violations
 from .entries import chart_keys, the_catalog
+from .pages import GUIDE, PAGES, examples, things
 from .shipped import CATALOG, ENTRIES, FILES, ROOT, load_all
-
-GUIDE = ROOT / "docs" / "guides" / "addons.md"
-PAGES = {**{name: CATALOG / name / "README.md" for name in ENTRIES}, "guide": GUIDE}
-
-
-def examples(path: Path) -> list[dict[str, Any]]:
-    """What stands in blocks of YAML, by document."""
-    blocks = re.findall(r"^```yaml\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
-    return [document for block in blocks for document in yaml.safe_load_all(block) if document]
 
 
 def values_in(name: str) -> list[tuple[str, dict[str, Any]]]:
@@ -30,7 +22,8 @@ def values_in(name: str) -> list[tuple[str, dict[str, Any]]]:
     found: list[tuple[str, dict[str, Any]]] = []
     for document in examples(PAGES[name]):
         found += document.get("k8s_addons_values", {}).items()
-        if not any(key.startswith("k8s_addons_") or key in ("apiVersion", "id") for key in document):
+        own = any(key.startswith("k8s_addons_") or key in ("apiVersion", "id") for key in document)
+        if name in ENTRIES and not own:
             found.append((name, document))
     return found
 
@@ -52,24 +45,10 @@ def served(contracts: Path) -> dict[tuple[str, str], dict[str, Any]]:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_objects_meet_their_definitions(name: str, served: dict[Any, Any]) -> None:
-    for document in examples(PAGES[name]):
-        things = [document] if "kind" in document else []
-        for addon, changes in document.get("k8s_addons_resources", {}).items():
-            own = {
-                f"{thing['kind']}/{thing['metadata']['name']}": thing
-                for path in (CATALOG / addon).glob("resources/*.yml")
-                for thing in load_all(path)
-            }
-            for key, change in changes.items():
-                kind, *_namespace, title = key.split("/")
-                assert key in own or (change and "apiVersion" in change), key
-                if change is not None:
-                    base = own.get(key, {"kind": kind, "metadata": {"name": title}})
-                    things.append(layers.merge(base, change))
-        for thing in things:
-            kinds = served.get((thing["apiVersion"], thing["kind"]))
-            if kinds:
-                assert violations(thing, kinds["schema"]) == []
+    for thing in things(PAGES[name]):
+        kinds = served.get((thing["apiVersion"], thing["kind"]))
+        if kinds:
+            assert violations(thing, kinds["schema"]) == []
 
 
 def test_variables_are_those_of_the_role() -> None:
@@ -85,11 +64,12 @@ def test_playbooks_are_there() -> None:
 
 
 def test_the_guide_names_every_entry_as_it_is() -> None:
-    rows = re.findall(r"^\| `([a-z-]+)` \|[^|]*\|([^|]*)\|([^|]*)\|$", GUIDE.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z0-9-]+)` \|[^|]*\|([^|]*)\|([^|]*)\|$", GUIDE.read_text(), re.MULTILINE)
     told = {
         name: (re.findall(r"`(.+?)`", needs), re.findall(r"`(.+?)`", gives)) for name, needs, gives in rows
     }
-    assert told == {entry.id: (list(entry.needs), list(entry.provides)) for entry in the_catalog().values()}
+    entries = [the_catalog()[name] for name in ENTRIES]
+    assert told == {entry.id: (list(entry.needs), list(entry.provides)) for entry in entries}
 
 
 def test_the_readmes_name_what_there_is() -> None:
