@@ -104,7 +104,7 @@ class Store:
             try:
                 return self._from_upstream(entry, folder)
             except (HelmError, OSError) as error:
-                tried.append(f"{entry.source()}: {error}")
+                tried.append(f"{entry.source()}: {_cause(error)}")
         name = entry.chart.name if entry.chart is not None else entry.id
         raise NoSourceError(
             [
@@ -258,3 +258,8 @@ def _members(content: bytes) -> Iterator[Tuple[str, bytes]]:
                     yield f"{stem}/{below}", text
             elif "/templates/" not in name:
                 yield name, inner
+
+
+def _cause(error: Exception) -> str:
+    """The end of what Helm says: what comes before names each step that led there."""
+    return ": ".join(str(error).rsplit(": ", 2)[-2:])

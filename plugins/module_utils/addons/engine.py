@@ -163,6 +163,8 @@ class Run:
         for name, why in outcome.unavailable.items():
             self.addons[name] = report.entry(report.UNAVAILABLE, self._version(name, state), reason=why)
         for name, missing in outcome.left_out.items():
+            if not self.items[name].is_addon:
+                continue
             why = f"needs {missing}, which is left out"
             self.addons[name] = report.entry(report.BLOCKED, self._version(name, state), reason=why)
         for name, made in outcome.ready.items():
