@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from lab import hosts, images, paths
+from lab.kubernetes import command as kubernetes
 from lab.parts import Row, all_parts
 from lab.process import CommandError
 from lab.progress import say
@@ -19,6 +20,9 @@ DEFAULT_INVENTORY = paths.REPOSITORY / "inventories" / "lab"
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
+        if options.verb == "kubernetes":
+            kubernetes.run(options)
+            return 0
         topology = read(options.inventory)
         if options.verb == "up":
             up(topology, options.parts)
@@ -99,6 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     verb("status", "what stands, and how to reach it")
     verb("create", "make the hosts of an inventory, and nothing else")
     verb("destroy", "remove the hosts of an inventory")
+    summary = "Kubernetes: the inventory's cluster, and control planes for tests"
+    kubernetes.add(verbs.add_parser("kubernetes", help=summary, description=summary), DEFAULT_INVENTORY)
     ssh = verb("ssh", "open a session on a host")
     ssh.add_argument("host")
     ssh.add_argument("command", nargs=argparse.REMAINDER)

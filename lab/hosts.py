@@ -35,6 +35,10 @@ chmod 0600 /root/.ssh/authorized_keys
 cat /etc/ssh/ssh_host_ed25519_key.pub
 """
 
+# Where control groups are hybrid, podman lays the machine's own tree for systemd over that of the container.
+# All hosts would write into it, and each one that stops would clear away what the others are found by.
+INIT = "umount --recursive /sys/fs/cgroup/systemd 2>/dev/null; exec /sbin/init"
+
 
 @dataclass(frozen=True)
 class State:
@@ -137,7 +141,9 @@ def _run(host: Host) -> None:
         f"--ip6={host.address6}",
         *(f"--volume={volume}" for volume in host.volumes),
         images.reference(host.image),
-        "/sbin/init",
+        "/bin/sh",
+        "-c",
+        INIT,
     )
 
 

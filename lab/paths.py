@@ -25,6 +25,11 @@ def ssh_config(network: str) -> Path:
     return cache() / f"{network}.ssh_config"
 
 
+def kubeconfig(network: str) -> Path:
+    """The administrator's way into the cluster of one network: ``lab/kubeconfig`` for ``groundwork-lab``."""
+    return cache() / network.removeprefix("groundwork-") / "kubeconfig"
+
+
 def known_hosts() -> Path:
     """The host keys of all lab hosts, learned from inside the containers, never over the network."""
     return cache() / "lab_known_hosts"

@@ -47,11 +47,20 @@ class Host:
 
 
 @dataclass(frozen=True)
+class Cluster:
+    """A Kubernetes on one of the hosts, and how many nodes beside it are only played."""
+
+    host: Host
+    capacity_nodes: int
+
+
+@dataclass(frozen=True)
 class Topology:
     """All hosts of one inventory that carry ``lab_image``, and the networks that they stand in."""
 
     inventory: Path
     hosts: tuple[Host, ...]
+    cluster: Cluster | None = None
 
     @property
     def networks(self) -> tuple[Network, ...]:
@@ -69,7 +78,31 @@ def read(inventory: Path) -> Topology:
     )
     if not hosts:
         raise TopologyError(f"inventory {inventory} has no host with lab_image")
-    return Topology(inventory, hosts)
+    return Topology(inventory, hosts, _cluster(hosts, variables))
+
+
+def _cluster(hosts: tuple[Host, ...], variables: dict[str, dict[str, Any]]) -> Cluster | None:
+    chosen = [host for host in hosts if "lab_kubernetes" in variables[host.name]]
+    if not chosen:
+        return None
+    if len(chosen) > 1:
+        names = ", ".join(host.name for host in chosen)
+        raise TopologyError(f"lab_kubernetes is set on {names}: must be set on one host at most")
+    (host,) = chosen
+    wanted = variables[host.name]["lab_kubernetes"]
+    if not isinstance(wanted, dict) or set(wanted) != {"capacity_nodes"}:
+        raise TopologyError(f"{host.name}: lab_kubernetes is {wanted!r}: must be a map with capacity_nodes")
+    count = wanted["capacity_nodes"]
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= 100:
+        raise TopologyError(
+            f"{host.name}: lab_kubernetes.capacity_nodes is {count!r}: must be a number from 0 to 100"
+        )
+    if "/var/lib/containerd" not in host.volumes:
+        raise TopologyError(
+            f"{host.name}: lab_volumes is {list(host.volumes)}: must have /var/lib/containerd on a host with "
+            "lab_kubernetes, because layers of images do not stack on a container's own"
+        )
+    return Cluster(host, count)
 
 
 def _host(name: str, values: dict[str, Any]) -> Host:

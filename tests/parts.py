@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests import artifact
+from lab.kubernetes import build
+from tests import artifact, tools
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = ("docs", "lab", "molecule", "plugins", "tests")
@@ -75,6 +76,7 @@ def lint(_: Sequence[str]) -> list[Outcome]:
             "docs",
             "tests/parts.py",
             "tests/artifact.py",
+            "tests/tools.py",
             "tests/bench",
             MYPYPATH=":".join(SHIPPED.values()),
         ),
@@ -135,8 +137,15 @@ def sanity(arguments: Sequence[str]) -> list[Outcome]:
     ]
 
 
+def with_tools() -> str:
+    """PATH with the programs that tests of rules need; says why, where one can't be had."""
+    for why in tools.ensure().values():
+        print(f"tests that need it are skipped: {why}", flush=True)
+    return tools.search_path()
+
+
 def unit(arguments: Sequence[str]) -> list[Outcome]:
-    return [run("unit: pytest", "pytest", "tests/unit", *arguments)]
+    return [run("unit: pytest", "pytest", "tests/unit", *arguments, PATH=with_tools())]
 
 
 def docs(_: Sequence[str]) -> list[Outcome]:
@@ -155,7 +164,8 @@ def docs(_: Sequence[str]) -> list[Outcome]:
 
 
 def integration(arguments: Sequence[str]) -> list[Outcome]:
-    return [run("integration: pytest", "pytest", *SECOND_TRY, "tests/integration", *arguments)]
+    command = ("pytest", *SECOND_TRY, "tests/integration", *arguments)
+    return [run("integration: pytest", *command, PATH=with_tools())]
 
 
 def molecule(arguments: Sequence[str]) -> list[Outcome]:
@@ -198,6 +208,8 @@ def main(arguments: Sequence[str]) -> int:
     if wanted:
         outcomes = PARTS[wanted](rest)
     else:
+        # Minutes of compiling, beside what mostly waits; the tests of Kubernetes wait for what is left.
+        build.start()
         outcomes = [
             outcome for name, part in PARTS.items() if name not in SIDE_BY_SIDE for outcome in part(rest)
         ]

@@ -36,7 +36,8 @@ class Part(Protocol):
 def all_parts() -> tuple[Part, ...]:
     """The parts in the order in which they come up."""
     from lab.parts.hosts import Hosts
-    from lab.parts.platform import Platform
+    from lab.parts.kubernetes import Kubernetes, Programs
+    from lab.parts.platform import Addons, Platform
     from lab.parts.vpn import Vpn
 
-    return (Hosts(), Platform(), Vpn())
+    return (Programs(), Hosts(), Platform(), Vpn(), Kubernetes(), Addons())

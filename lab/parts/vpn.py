@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lab import hosts, paths
 from lab.parts import Row
-from lab.process import CommandError, run
+from lab.parts.platform import play
+from lab.process import run
 from lab.progress import step
 from lab.topology import Host, Topology
 
@@ -67,13 +68,10 @@ def handover() -> Path:
 
 
 def add(topology: Topology, public_key: str) -> None:
-    """What whoever runs the VPN does; Ansible's own output is the progress."""
+    """What whoever runs the VPN does."""
     given = {"add": COLLEAGUE, "owner": "Colleague", "group": "developers", "public_key": public_key}
     extra = [word for name, value in given.items() for word in ("--extra-vars", f"{name}={value}")]
-    playbook = str(paths.REPOSITORY / "playbooks" / "vpn_peer.yml")
-    command = ["ansible-playbook", "--inventory", str(topology.inventory), *extra, playbook]
-    if subprocess.run(command, check=False).returncode != 0:
-        raise CommandError(f"playbooks/vpn_peer.yml failed on {topology.inventory.name}: the error is above")
+    play(topology, "vpn_peer.yml", *extra)
 
 
 def _colleague(topology: Topology) -> Host | None:

@@ -7,7 +7,18 @@ import pytest
 
 from .stores import LOGINS, PASSWORDS, Store
 
-READ = {"allowed", "delta", "delta_size", "extent", "head", "packed", "packed_after", "state", "whois"}
+READ = {
+    "allowed",
+    "delta",
+    "delta_size",
+    "extent",
+    "head",
+    "newest",
+    "packed",
+    "packed_after",
+    "state",
+    "whois",
+}
 WRITE = {"allowed", "ban", "entries", "head", "replace", "state", "unban", "whois"}
 MAINTAIN = {"expire", "maintain", "statistics"}
 ADMINISTER = {"allow", "configure", "disallow", "history", "replace_allow", "replace_lists", "withdraw"}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
 import json
 import math
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -18,9 +20,10 @@ from ipban import build, log
 from ipban.backends import BackendError, Policy
 from ipban.control import Control, duration
 from ipban.model import AgentError
-from ipban.settings import PATH, Settings, SettingsError, load
+from ipban.settings import PATH, Settings, SettingsError, listen_address, load
 
 _ANSWER_WITHIN = 120.0
+_STAND_BY = 5.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(handler=handler)
         return added
 
-    verb("run", _run, "keep the kernel in step with the database (the service runs this)")
+    run = verb("run", _run, "keep the kernel in step with the database (the service runs this)")
+    run.add_argument("--listen", help="address:port for Prometheus, in place of that of the settings")
+    run.add_argument("--wait", action="store_true", help="while another process is at work, wait for its end")
     verb("restore", _restore, "fill the kernel's sets from the state file (at boot)")
     verb("remove", _remove, "take sets and rules out of the kernel")
     verb("status", _status, "what the service is doing").add_argument("--json", action="store_true")
@@ -65,11 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     verb("resume", _resume, "end a pause")
     check = verb("check-settings", _check_settings, "check the settings, do nothing else")
     check.add_argument("path", nargs="?", type=Path, default=None)
-    try:
-        importers = importlib.import_module("ipban.importers.cli")
-    except ImportError:
-        return parser
-    importers.add_verbs(verbs)
+    for package in ("ipban.importers.cli", "ipban.denylist.cli"):
+        try:
+            part = importlib.import_module(package)
+        except ImportError:
+            continue
+        part.add_verbs(verbs)
     return parser
 
 
@@ -89,9 +95,16 @@ def _duration(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _alone(control: Control) -> None:
-    if not control.acquire():
+def _alone(control: Control, wait: bool = False) -> None:
+    if control.acquire():
+        return
+    if not wait:
         raise AgentError("another process of ipban is at work on this host")
+    # As the first process of a container it would else not end.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    log.to_stderr("notice", "standing_by", reason="another process of ipban is at work on this host")
+    while not control.acquire():
+        time.sleep(_STAND_BY)
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -99,8 +112,10 @@ def _run(given: argparse.Namespace) -> int:
     from ipban.service import Service
 
     settings = load(given.settings)
+    if given.listen:
+        settings = dataclasses.replace(settings, listen=listen_address(given.listen))
     control = Control()
-    _alone(control)
+    _alone(control, given.wait)
     parts = build.parts(settings)
     Service(
         settings,

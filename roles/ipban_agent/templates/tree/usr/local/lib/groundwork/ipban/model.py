@@ -63,6 +63,16 @@ class Changes:
     allowed: Allowed
 
 
+@dataclass(frozen=True)
+class Newest:
+    """Distinct bans as packed networks (hosts too), newest first; ``total`` is how many there are at most."""
+
+    position: Position
+    banned: list[bytes]
+    allowed: Allowed
+    total: int
+
+
 @dataclass
 class Content:
     """All that is banned at ``position``: chunks of sorted packed entries by set, and the allow list."""

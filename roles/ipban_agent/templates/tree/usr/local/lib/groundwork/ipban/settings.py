@@ -213,6 +213,17 @@ def _rules(settings: Settings, wrong: list[str]) -> None:
     )
 
 
+def listen_address(text: str) -> str:
+    """``address:port`` as a setting has it, with brackets around an IPv6 address that came without any."""
+    address, _colon, port = text.rpartition(":")
+    if ":" in address and not address.startswith("["):
+        text = f"[{address}]:{port}"
+    found = _LISTEN.fullmatch(text)
+    if found is None or not 0 < int(found[2]) < 65536:
+        raise SettingsError(f"--listen is {text}: must be address:port")
+    return text
+
+
 def _is_network(text: str) -> bool:
     try:
         ip_network(text)

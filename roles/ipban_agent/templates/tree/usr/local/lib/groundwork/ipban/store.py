@@ -19,6 +19,7 @@ from ipban.model import (
     Changes,
     FullLoadNeeded,
     FullRead,
+    Newest,
     Position,
     StoreError,
 )
@@ -50,6 +51,11 @@ SELECT head.generation, head.stamp::text, size.rows, {_ALLOWED},
         FROM ipban.delta(%(since)s, %(stamp)s::uuid, %(lists)s) AS d)
     END
 FROM ipban.head() AS head, LATERAL (SELECT ipban.delta_size(%(since)s) AS rows) AS size
+"""  # noqa: S608  # because all of it is written here
+
+_NEWEST = f"""
+SELECT head.generation, head.stamp::text, {_ALLOWED}, newest.networks, newest.entries, extent.at_most
+FROM ipban.head() AS head, ipban.newest(%(lists)s, %(limit)s) AS newest, ipban.extent(%(lists)s) AS extent
 """  # noqa: S608  # because all of it is written here
 
 _MOMENT = f"""
@@ -141,6 +147,19 @@ class PostgresStore:
             for family, packed, whole, flag in _sent(entries or b"", 1)
         ]
         return Changes(Position(generation, stamp), found, _allowed(allowed))
+
+    def newest(self, limit: int) -> Newest:
+        """At most so many bans, newest first, as of one moment."""
+        values = {"lists": self._lists, "limit": limit}
+        with _reported("newest"), self._lost_closes():
+            row = self._live().execute(_NEWEST, values, binary=True).fetchone()
+        if row is None:
+            raise StoreError("newest: the database has no generation")
+        generation, stamp, allowed, networks, entries, at_most = row
+        # What several sources ban comes once, where its newest ban is.
+        found = list(dict.fromkeys(packed for _family, packed, _whole, _flag in _sent(networks, 0)))
+        total = len(found) if entries < limit else max(len(found), int(at_most))
+        return Newest(Position(generation, stamp), found, _allowed(allowed), total)
 
     @contextmanager
     def full(self) -> Iterator[FullRead]:
