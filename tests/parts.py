@@ -94,6 +94,8 @@ def lint(_: Sequence[str]) -> list[Outcome]:
             "-p",
             f"{PACKAGE}.action",
             "-p",
+            f"{PACKAGE}.filter",
+            "-p",
             f"{PACKAGE}.test",
             "-p",
             f"{PACKAGE}.plugin_utils",

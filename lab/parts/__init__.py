@@ -35,9 +35,10 @@ class Part(Protocol):
 
 def all_parts() -> tuple[Part, ...]:
     """The parts in the order in which they come up."""
+    from lab.parts.gitlab import Gitlab
     from lab.parts.hosts import Hosts
     from lab.parts.kubernetes import Kubernetes, Programs
     from lab.parts.platform import Addons, Platform
     from lab.parts.vpn import Vpn
 
-    return (Programs(), Hosts(), Platform(), Vpn(), Kubernetes(), Addons())
+    return (Programs(), Hosts(), Gitlab(), Platform(), Vpn(), Kubernetes(), Addons())

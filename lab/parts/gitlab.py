@@ -19,6 +19,7 @@ from typing import Any
 
 from lab import paths
 from lab.parts import Row
+from lab.parts.platform import play
 from lab.process import CommandError
 from lab.progress import step
 from lab.topology import Topology
@@ -33,6 +34,8 @@ class Gitlab:
     name = "gitlab"
 
     def up(self, topology: Topology) -> bool:
+        # Its runners' package has a double too.
+        play(topology, "../lab/doubles/packages/install.yml")
         address = _address(topology)
         if running() is not None and answers(url(address)):
             return False

@@ -9,7 +9,7 @@ import pytest
 from attack import Target
 from conftest import STATE, Played, commands, told
 
-UPGRADE = "molecule/gitlab/upgrade.yml"
+UPGRADE = "playbooks/gitlab.yml"
 
 
 def migrations(host: Target) -> dict[str, str]:
@@ -24,7 +24,7 @@ def release(host: Target) -> str:
 
 def test_a_jump_over_a_stop_is_refused_and_named(first: Target, play: Callable[..., Played]) -> None:
     told(first)
-    done = play(UPGRADE, "--limit", "debian12", gitlab_server_version="18.8.1")
+    done = play(UPGRADE, "--tags", "gitlab_server", "--limit", "debian12", gitlab_server_version="18.8.1")
     assert done.returncode != 0
     said = " ".join(done.stdout.split())
     assert "version is 18.8.1: must not jump over a required stop" in said
@@ -35,7 +35,15 @@ def test_a_jump_over_a_stop_is_refused_and_named(first: Target, play: Callable[.
 def test_migrations_that_are_not_done_are_waited_for(first: Target, play: Callable[..., Played]) -> None:
     first.output(f'echo \'{{"migrations": "active | BackfillTwo,ci_builds,id,[]"}}\' > {STATE}/faults.json')
     try:
-        done = play(UPGRADE, "--check", "--limit", "debian12", gitlab_server_version="18.5.3")
+        done = play(
+            UPGRADE,
+            "--tags",
+            "gitlab_server",
+            "--check",
+            "--limit",
+            "debian12",
+            gitlab_server_version="18.5.3",
+        )
         assert done.returncode != 0
         said = " ".join(done.stdout.split())
         assert "must wait for the background migrations of 18.2.5" in said
@@ -50,7 +58,7 @@ def upgraded(first: Target, second: Target, play: Callable[..., Played]) -> dict
     """Both nodes at the next stop; what each was told on the way."""
     for host in (first, second):
         commands(host)
-    done = play(UPGRADE, gitlab_server_version="18.5.3")
+    done = play(UPGRADE, "--tags", "gitlab_server", gitlab_server_version="18.5.3")
     assert done.returncode == 0, done.stdout
     entries = {host.name: commands(host) for host in (first, second)}
     assert [entry["skip_post"] for entry in entries["debian12"] if "reconfigure" in entry["command"]] == [
@@ -90,13 +98,15 @@ def test_again_nothing_happens(
     upgraded: dict[str, list[str]], first: Target, play: Callable[..., Played]
 ) -> None:
     told(first)
-    done = play(UPGRADE, "--limit", "debian12", gitlab_server_version="18.5.3")
+    done = play(UPGRADE, "--tags", "gitlab_server", "--limit", "debian12", gitlab_server_version="18.5.3")
     assert done.returncode == 0, done.stdout
     assert "changed=1" not in done.stdout
     assert told(first) == []
 
 
 def test_there_is_no_way_back(upgraded: dict[str, list[str]], play: Callable[..., Played]) -> None:
-    done = play(UPGRADE, "--check", "--limit", "debian12", gitlab_server_version="18.2.5")
+    done = play(
+        UPGRADE, "--tags", "gitlab_server", "--check", "--limit", "debian12", gitlab_server_version="18.2.5"
+    )
     assert done.returncode != 0
     assert "must not be older than 18.5.3, which is installed" in " ".join(done.stdout.split())

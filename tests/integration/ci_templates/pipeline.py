@@ -51,6 +51,8 @@ def node() -> str:
 
 def installed() -> Path:
     """gitlab-ci-local's program, installed once per lock file; no script of any package is run."""
+    if not shutil.which("rsync"):
+        raise RuntimeError("rsync is missing: gitlab-ci-local copies the files of a job with it")
     version = json.loads((LOCK / "package.json").read_text())["dependencies"]["gitlab-ci-local"]
     cache = Path(os.environ.get("GROUNDWORK_CACHE", Path.home() / ".cache" / "groundwork"))
     home = cache / f"gitlab-ci-local-{version}"
