@@ -26,7 +26,8 @@ def ask(runner: dict[str, Any]) -> dict[str, Any] | None:
     )
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # as above
-            return json.loads(answer.read() or "null")
+            job: dict[str, Any] | None = json.loads(answer.read() or "null")
+            return job
     except (OSError, urllib.error.HTTPError) as error:
         print(f"{runner['name']}: {error}", file=sys.stderr, flush=True)
         return None

@@ -54,7 +54,8 @@ def fail_if_told(command: list[str]) -> None:
 
 
 def services() -> dict[str, str]:
-    return load(STATE / "services.json", dict.fromkeys(SERVICES, "run"))
+    found: dict[str, str] = load(STATE / "services.json", dict.fromkeys(SERVICES, "run"))
+    return found
 
 
 def set_service(names: list[str], state: str) -> None:
@@ -110,7 +111,8 @@ def backup(verb: str, options: dict[str, str]) -> None:
         sys.exit("the double restores nothing while puma and sidekiq run")
     with tarfile.open(archive) as tar:
         found = tar.extractfile("dump.json")
-        assert found is not None
+        if found is None:
+            sys.exit(f"{archive} has no dump.json")
         content = json.load(found)
     if content["version"] != version():
         sys.exit(f"GitLab version mismatch: backup {content['version']}, installed {version()}")
