@@ -69,5 +69,5 @@ def test_the_api_takes_it(name: str, namespaces: Path) -> None:
 def test_the_combinations_are_all_there() -> None:
     kinds = {thing["kind"] for thing in things(PAGES["combinations"])}
     assert kinds >= {"ScaledObject", "TriggerAuthentication", "Cluster", "ScheduledBackup"}
-    assert kinds >= {"BackupStorageLocation", "Schedule", "NetworkPolicy"}
+    assert kinds >= {"BackupStorageLocation", "Schedule", "NetworkPolicy", "Ingress", "ExternalSecret"}
     assert kinds >= ELSEWHERE
