@@ -54,7 +54,7 @@ class Server:
     place: str
     drain_seconds: float = 3600
     tolerant: bool = False
-    say: Say = print
+    say: Say = field(default=lambda _line: None)
     _owners: Dict[str, Optional[int]] = field(default_factory=dict)
     _listed: Dict[str, List[Mapping[str, Any]]] = field(default_factory=dict)
 
@@ -210,8 +210,9 @@ class Server:
         return None
 
     def _create(self, step: Step) -> Dict[str, Any]:
-        assert step.runner is not None  # noqa: S101  # because the plan makes no such step
         runner = step.runner
+        if runner is None:
+            raise RunnerError(f"{step.label} can't be made: it is not declared")
         owner = {} if runner.kind == "instance" else {f"{runner.kind}_id": step.owner_id}
         attributes = {key: value for key, value in wanted(runner, step.label).items() if value is not None}
         given = self.client.post("/user/runners", {"runner_type": runner.runner_type, **owner, **attributes})
