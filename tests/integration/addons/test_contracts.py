@@ -26,6 +26,7 @@ ENTRIES = catalog.read_catalogs([str(CATALOG)], str(SCHEMA))
 NAME = "engine-contracts"
 # Folders of the contracts with definitions that the catalog's objects are of.
 DEFINITIONS = (
+    "argo-cd",
     "cert-manager",
     "envoy-gateway",
     "external-dns",
@@ -34,6 +35,7 @@ DEFINITIONS = (
     "kyverno",
     "prometheus-operator-crds",
     "traefik",
+    "velero",
 )
 
 pytestmark = pytest.mark.skipif(not there(), reason=NO_CONTRACTS)
