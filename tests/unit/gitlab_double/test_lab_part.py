@@ -17,7 +17,7 @@ from lab.topology import Host, Network, Topology
 
 # The machine's own address is the first one of the network: here, that of loopback.
 NETWORK = Network("net", "127.0.0.0/8", "::1/128")
-TOPOLOGY = Topology(Path("lab"), (Host("node1", "debian12", "127.0.0.2", "::1", NETWORK),))
+TOPOLOGY = Topology(Path("inventory"), (Host("node1", "debian12", "127.0.0.2", "::1", NETWORK),))
 
 
 @pytest.fixture
@@ -25,6 +25,8 @@ def double(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[part.Git
     with socket.create_server(("127.0.0.1", 0)) as free:
         monkeypatch.setattr(part, "PORT", free.getsockname()[1])
     monkeypatch.setenv("GROUNDWORK_CACHE", str(tmp_path))
+    # The packages' doubles go onto hosts, and here are none.
+    monkeypatch.setattr(part, "play", lambda _topology, _playbook: None)
     gitlab_part = part.Gitlab()
     yield gitlab_part
     gitlab_part.down(TOPOLOGY)
