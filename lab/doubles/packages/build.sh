@@ -4,6 +4,11 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
+# It changes the machine's sources of apt: of a host of the lab, never of the one that has the checkout.
+if [ "$here" != /srv/gitlab-doubles ]; then
+  echo "$0: must be run as /srv/gitlab-doubles/build.sh, on a host of the lab" >&2
+  exit 64
+fi
 into=$here/source
 rm -rf "$into"
 mkdir -p "$into"
