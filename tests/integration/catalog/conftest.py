@@ -41,6 +41,8 @@ def definitions(cluster: Path) -> Path:
         pytest.skip(NO_CONTRACTS)
     examples = (thing for page in PAGES.values() for thing in things(page))
     wanted = {(thing["apiVersion"].split("/")[0], thing["kind"]) for thing in (*objects(), *examples)}
+    # What alerts become.
+    wanted.add(("monitoring.coreos.com", "PrometheusRule"))
     groups = {group for group, _kind in wanted}
     found = []
     for path in sorted(CONTRACTS.glob("*/crds/*.yaml")):

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.groundwork.platform.plugins.module_utils.addons import catalog
 
 from lab import process
 from lab.kubernetes import build, client
+from tests.unit.catalog.entries import the_catalog
 from tests.unit.catalog.shipped import CATALOG, load_all
 
 FILES = sorted(
@@ -22,6 +24,17 @@ ADMISSION = "admissionregistration.k8s.io/v1"
 def test_the_api_takes_it(path: Path, definitions: Path) -> None:
     client.kubectl(
         definitions, "apply", "--server-side", "--dry-run=server", "--validate=strict", f"--filename={path}"
+    )
+
+
+def test_the_api_takes_all_alerts(definitions: Path) -> None:
+    rules = [rule for entry in the_catalog().values() for rule in catalog.alerts(entry)]
+    assert rules
+    listing = {"apiVersion": "v1", "kind": "List", "items": rules}
+    client.kubectl(
+        definitions,
+        *("apply", "--server-side", "--dry-run=server", "--validate=strict", "--filename=-"),
+        stdin=json.dumps(listing),
     )
 
 
