@@ -130,7 +130,7 @@ def sanity(arguments: Sequence[str]) -> list[Outcome]:
             "--color",
             "no",
             "--requirements",
-            # It wants one document in a file, and takes templates of charts for YAML; part `lint` runs yamllint.
+            # It wants one document a file, and takes charts' templates for YAML; part `lint` runs yamllint.
             "--skip-test=yamllint",
             *arguments,
             cwd=artifact.install(),
