@@ -108,9 +108,9 @@ def _request(
 ) -> tuple[int, str]:
     """The status, and where the answer points to."""
     headers = {"Content-Type": kind} if kind else {}
-    asked = urllib.request.Request(url, content, headers, method=method)  # noqa: S310  # the lab's own registry
+    asked = urllib.request.Request(url, content, headers, method=method)  # noqa: S310  # because it is the lab's own registry
     try:
-        with urllib.request.urlopen(asked, timeout=60) as answer:  # noqa: S310
+        with urllib.request.urlopen(asked, timeout=60) as answer:  # noqa: S310  # because it is the request above
             return answer.status, answer.headers.get("Location", "")
     except urllib.error.HTTPError as error:
         if missing and error.code == HTTPStatus.NOT_FOUND:

@@ -18,7 +18,7 @@ from testinfra.host import Host
 DROP_INS = "/etc/groundwork/backup.d"
 JOB = "site-data"
 METRICS = "/var/lib/prometheus/node-exporter"
-PASSWORD = "only-for-the-test"  # noqa: S105 - of a host that lives as long as the tests
+PASSWORD = "only-for-the-test"  # noqa: S105  # because it is of a host that lives as long as the tests
 REPOSITORY = "/srv/backups"
 REPORTS = "/var/lib/groundwork/restore_drills"
 

@@ -185,7 +185,7 @@ def test_modules_are_denied(host: Host, module: str) -> None:
     assert "install sctp /bin/false" not in lines
 
 
-@pytest.mark.parametrize("path", ["/tmp", "/var/tmp", "/dev/shm"])  # noqa: S108
+@pytest.mark.parametrize("path", ["/tmp", "/var/tmp", "/dev/shm"])  # noqa: S108  # because only their mounts are looked at
 def test_nobody_runs_a_program_from_where_everybody_writes(host: Host, target: Target, path: str) -> None:
     options = host.check_output(f"findmnt --noheadings --output OPTIONS {path} | tail -n 1").split(",")
     assert {"nodev", "noexec", "nosuid"} <= set(options)

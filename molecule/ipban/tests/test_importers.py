@@ -24,7 +24,7 @@ def test_a_feed_reaches_every_host(importer: Target, store: Target) -> None:
     feed(importer, GOOD)
     importer.output(IMPORT)
     for host in (importer, store):
-        assert wait_for(lambda host=host: dropped(host, "198.51.100.150"))  # type: ignore[misc]
+        assert wait_for(lambda host=host: dropped(host, "198.51.100.150"))  # type: ignore[misc]  # because mypy wants no default here
         assert not dropped(host, "198.51.100.151")
     told = importer.output("ipban why 198.51.100.150")
     assert "On the list of the test" in told
@@ -70,7 +70,7 @@ def test_a_rule_bans_whom_it_finds(importer: Target, store: Target, outsider: Ta
     try:
         importer.output("cat >> /srv/ipban-knocks.log", knocks)
         for host in (importer, store):
-            assert wait_for(lambda host=host: outsider.probe(host, 22) == ["silent", "silent"])  # type: ignore[misc]
+            assert wait_for(lambda host=host: outsider.probe(host, 22) == ["silent", "silent"])  # type: ignore[misc]  # because mypy wants no default here
         assert "rule knocks" in importer.output(f"ipban why {outsider.address}")
     finally:
         importer.output(f"ipban unban --source=knocks {outsider.address} {outsider.address6}")
