@@ -111,6 +111,26 @@ def test_a_failure_tells_what_was_done_and_what_is_left(ce: World, folder: Path)
     assert play(folder / "role.yml", "--limit", "hub", inventory=hosts).returncode == 0
 
 
+def test_absent_takes_away_what_is_confirmed_and_nothing_else(ce: World, folder: Path) -> None:
+    model = [{"path": "leaving", "projects": [{"path": "shop"}]}, {"path": "staying"}]
+    hosts = inventory(folder, ce, gitlab_config_groups=model)
+    assert play(folder / "role.yml", "--limit", "hub", inventory=hosts).returncode == 0
+    absent = ("-e", "gitlab_config_state=absent", "--limit", "hub")
+    confirmed = (*absent, "-e", '{"gitlab_config_confirm_deletion": ["leaving"]}')
+    number = ce.root.groups.get("leaving").id
+    for arguments, changed, marked in (
+        (absent, 0, False),
+        ((*confirmed, "--check"), 1, False),
+        (confirmed, 1, True),
+        (confirmed, 0, True),
+    ):
+        played = play(folder / "role.yml", *arguments, inventory=hosts)
+        assert played.returncode == 0, played.output
+        assert played.stats["hub"]["changed"] == changed
+        assert bool(ce.root.groups.get(number).marked_for_deletion_on) == marked
+    assert not ce.root.groups.get("staying").marked_for_deletion_on
+
+
 def test_a_token_file_that_others_can_read_is_refused(ce: World, folder: Path) -> None:
     hosts = inventory(folder, ce, gitlab_config_groups=acme())
     (folder / "token").chmod(0o644)
