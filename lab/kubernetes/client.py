@@ -29,16 +29,7 @@ def kubectl(
 
 def apply(kubeconfig: Path, objects: Sequence[Mapping[str, Any]]) -> None:
     """Bring objects to what is given, and leave alone what others set on them."""
-    listing = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
-    kubectl(
-        kubeconfig,
-        "apply",
-        "--server-side",
-        "--force-conflicts",
-        "--field-manager=groundwork-lab",
-        "--filename=-",
-        stdin=json.dumps(listing),
-    )
+    apply_file(kubeconfig, json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
 
 
 def apply_file(kubeconfig: Path, text: str) -> None:
